@@ -1,0 +1,78 @@
+# Everything a person types. `make ingest` and `make test` need Python 3.11 or newer and nothing else.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PYTHON ?= $(or $(shell command -v python3.11 2>/dev/null),$(shell command -v python3 2>/dev/null),python3)
+
+SOURCE ?=
+root ?=
+EXPERIMENT ?= demo
+PORT ?= 5000
+ARGS ?=
+
+# Double quotes inside single ones: Hydra then takes a path with spaces or '=' as one value.
+INGEST = $(BIN)/python jobs/ingest.py $(if $(SOURCE),source=$(SOURCE)) $(if $(root),'source.root="$(root)"') $(ARGS)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+.PHONY: help setup ingest explain train evaluate report ui format check test kill-test lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## Make .venv and install Sotto into it (every other target does it when needed)
+
+ingest: $(STAMP) ## Audio and captions to shards and a report; SOURCE=folder root=PATH, SOURCE=listing root=FILE, ARGS=
+	@$(INGEST)
+
+explain: $(STAMP) ## Say what ingest would do and why, and do nothing; same variables as ingest
+	@$(INGEST) explain=true
+
+train: $(STAMP) ## Train a model on the shards; EXPERIMENT=demo, ARGS=
+	@$(BIN)/python jobs/train.py $(if $(EXPERIMENT),+experiment=$(EXPERIMENT)) $(ARGS)
+
+evaluate: $(STAMP) ## Measure a checkpoint on the evaluation sets; ARGS=
+	@$(BIN)/python jobs/evaluate.py $(ARGS)
+
+report: $(STAMP) ## Write the data quality report of the last ingest again; ARGS=
+	@$(BIN)/python jobs/report.py $(ARGS)
+
+ui: $(STAMP) ## Browse runs, datasets and reports in MLflow at 127.0.0.1; PORT=5000
+	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri sqlite:///mlflow.db
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix --exit-zero
+	@$(BIN)/ruff format --quiet
+
+check: $(STAMP) ## The gate without the tests of behaviour: format, lint, types, contracts
+	@$(BIN)/ruff format --quiet --check || { echo "check: the files named above are not formatted; run: make format" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/pyright
+	@$(BIN)/pytest tests/contract
+
+test: $(STAMP) ## Run the tests (no network, no GPU)
+	@$(BIN)/pytest $(ARGS)
+
+kill-test: $(STAMP) ## Kill jobs at random moments, run again, compare bytes (long)
+	@$(BIN)/pytest -m slow $(ARGS)
+
+lock: ## Resolve constraints.txt again from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "lock: uv is not installed; it is only needed to change the pins; run: pip install uv" >&2; exit 1; }
+	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-header --no-annotate pyproject.toml -o constraints.txt
+
+clean: ## Remove caches and build leftovers; data, runs and .venv stay
+	@rm -rf build .pytest_cache .ruff_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+# The stamp comes last, so an installation that was cut off is done again.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "setup: '$(PYTHON)' is not Python 3.11 or newer; install Python 3.11, or run: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV) || { \
+	  rm -rf $(VENV); echo "setup: '$(PYTHON)' cannot make a virtual environment; on Debian or Ubuntu install python3-venv" >&2; exit 1; }
+	@echo "setup: installing into $(VENV) (about two minutes and 4 GB the first time)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]" || { \
+	  echo "setup: pip could not install the packages above; check the network or the package index, then run the same command again" >&2; exit 1; }
+	@touch $@

@@ -1,0 +1,132 @@
+"""Run units anywhere: one after the other in this process, or as Ray tasks. The only file that knows Ray.
+
+Both give the same results. A unit that fails is tried again, three times in all, then reported; the others go on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.errors import DataError, UserError, unknown_name
+from pipeline.stage import Unit
+
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A unit's end: `error` is None, or why the last attempt failed."""
+
+    unit: Unit
+    rows: int = 0
+    error: str | None = None
+
+
+class Executor(Protocol):
+    """Something that runs units and yields each one's end, in any order."""
+
+    def run(self, task: Callable[[Unit], int], units: Sequence[Unit]) -> Iterator[Done]:
+        """Run a task on every unit."""
+        ...
+
+
+class SerialExecutor:
+    """Units one after the other in this process, for tests and debugging."""
+
+    def __enter__(self) -> SerialExecutor:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave nothing behind."""
+
+    def run(self, task: Callable[[Unit], int], units: Sequence[Unit]) -> Iterator[Done]:
+        """Run a task on every unit."""
+        for unit in units:
+            yield _attempt(task, unit)
+
+
+class RayExecutor:
+    """Units as Ray tasks, on a cluster by address or on an embedded one that starts with the first unit."""
+
+    def __init__(self, address: str | None, num_cpus: int | None, units_in_flight: int) -> None:
+        """Remember where to run; nothing is started yet."""
+        self._address = address
+        self._num_cpus = num_cpus
+        self._units_in_flight = units_in_flight
+        self._ray: Any = None
+
+    def __enter__(self) -> RayExecutor:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Leave the cluster, or stop the embedded one."""
+        if self._ray is not None:
+            self._ray.shutdown()
+
+    def run(self, task: Callable[[Unit], int], units: Sequence[Unit]) -> Iterator[Done]:
+        """Run a task on every unit, a bounded number at once."""
+        if not units:
+            return
+        ray = self._start()
+        remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(_attempt)
+        waiting, running = list(reversed(units)), dict[Any, Unit]()
+        while waiting or running:
+            while waiting and len(running) < self._units_in_flight:
+                unit = waiting.pop()
+                running[remote.remote(task, unit)] = unit
+            ready, _ = ray.wait(list(running), num_returns=1)
+            yield self._result(ray, ready[0], running.pop(ready[0]))
+
+    def _result(self, ray: Any, ref: Any, unit: Unit) -> Done:
+        try:
+            return ray.get(ref)
+        except ray.exceptions.RayError as error:
+            return Done(unit=unit, error=f"the worker died {ATTEMPTS} times: {type(error).__name__}")
+
+    def _start(self) -> Any:
+        if self._ray is None:
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            os.environ.setdefault("RAY_task_oom_retries", str(ATTEMPTS - 1))
+            import ray
+
+            limits = {} if self._address else {"num_cpus": self._num_cpus, "include_dashboard": False}
+            ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **limits)
+            self._ray = ray
+        return self._ray
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorConfig:
+    """Who runs the units: kind 'ray' (at `address`, or embedded with `num_cpus`) or 'serial'."""
+
+    kind: str
+    address: str | None
+    num_cpus: int | None
+    units_in_flight: int
+
+
+def make_executor(config: ExecutorConfig) -> SerialExecutor | RayExecutor:
+    """Build the executor a config names."""
+    if config.kind not in ("ray", "serial"):
+        raise unknown_name("executor.kind", config.kind, ("ray", "serial"))
+    if config.kind == "serial":
+        return SerialExecutor()
+    return RayExecutor(config.address, config.num_cpus, config.units_in_flight)
+
+
+def _attempt(task: Callable[[Unit], int], unit: Unit) -> Done:
+    error = ""
+    for _ in range(ATTEMPTS):
+        try:
+            return Done(unit=unit, rows=task(unit))
+        except (UserError, DataError, AssertionError) as final:
+            # The same input gives the same answer: trying again is of no use.
+            return Done(unit=unit, error=f"{type(final).__name__}: {final}")
+        except Exception as failure:  # noqa: BLE001  # the quarantine: whatever a unit does, the others go on
+            error = f"{type(failure).__name__}: {failure}"
+    return Done(unit=unit, error=error)

@@ -1,0 +1,162 @@
+"""The flow: plan each stage's units, skip what is done, execute, check, publish the manifest last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from jobs.executor import Executor
+from pipeline import artifact
+from pipeline.artifact import Artifact
+from pipeline.errors import DataError
+from pipeline.stage import Output, Stage, Unit, run_unit
+
+log = logging.getLogger(__name__)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Where artifacts and blobs lie, and who runs the units."""
+
+    root_uri: str
+    blobs_uri: str
+    executor: Executor
+    progress: Progress
+
+    def publish_source(self, name: str, fingerprint: str, parts: Sequence[pa.Table]) -> Artifact:
+        """Publish tables that come from outside the flow, once for each content."""
+        place = Artifact(root_uri=self.root_uri, name=name, fingerprint=fingerprint)
+        if not artifact.is_complete(place):
+            artifact.publish_unit(place, 0, dict(enumerate(parts)), ())
+            artifact.publish_manifest(place, {"content": fingerprint}, 1)
+        return place
+
+    def run(self, stages: Iterable[Stage], inputs: Mapping[str, Artifact]) -> dict[str, Artifact]:
+        """Run stages in order; returns every artifact by name. DataError names the units that failed."""
+        known = dict(inputs)
+        for stage in stages:
+            known |= self._run_stage(stage, known)
+        return known
+
+    def plan(self, stages: Iterable[Stage], inputs: Mapping[str, Artifact]) -> list[str]:
+        """Say for each output whether it is done, partly done or stale, and why; nothing is run."""
+        known, lines = dict(inputs), list[str]()
+        for stage in stages:
+            places = _places(stage, known, self.root_uri)
+            lines += [self._explain(output, places[output.name], known, stage) for output in stage.outputs]
+            known |= places
+        return lines
+
+    def _run_stage(self, stage: Stage, known: Mapping[str, Artifact]) -> dict[str, Artifact]:
+        places = _places(stage, known, self.root_uri)
+        stale = {name: place for name, place in places.items() if not artifact.is_complete(place)}
+        if stale:
+            num_units = 1 if stage.is_gather else artifact.num_parts(known[next(iter(stage.reads))])
+            self._execute(stage, self._units(stage, known, stale, num_units), num_units)
+            for output in stage.outputs:
+                if output.name in stale:
+                    identity = _identity(output, stage, known)
+                    manifest = artifact.publish_manifest(places[output.name], identity, num_units)
+                    log.info("%s: %d rows %s", output.name, manifest["rows"], manifest["counts"])
+        _check_error_rate(stage, places)
+        return places
+
+    def _units(
+        self, stage: Stage, known: Mapping[str, Artifact], stale: Mapping[str, Artifact], num_units: int
+    ) -> list[Unit]:
+        done = {name: artifact.published_units(place) for name, place in stale.items()}
+        inputs = {name: known[name] for name in stage.reads}
+        units: list[Unit] = []
+        for index in range(num_units):
+            missing = {name: place for name, place in stale.items() if index not in done[name]}
+            if missing:
+                units.append(
+                    Unit(stage=stage, index=index, inputs=inputs, outputs=missing, blobs_uri=self.blobs_uri)
+                )
+        return units
+
+    def _execute(self, stage: Stage, units: list[Unit], num_units: int) -> None:
+        num_done = num_units - len(units)
+        failed: dict[int, str] = {}
+        self.progress(stage.name, num_done, num_units)
+        for done in self.executor.run(run_unit, units):
+            num_done += 1
+            if done.error is not None:
+                failed[done.unit.index] = done.error
+                log.error("%s unit %d is quarantined: %s", stage.name, done.unit.index, done.error)
+            self.progress(stage.name, num_done, num_units)
+        if failed:
+            listed = "; ".join(f"unit {index}: {error}" for index, error in sorted(failed.items())[:5])
+            raise DataError(
+                f"stage {stage.name!r} failed on {len(failed)} of {num_units} units ({listed}); run again to try only these"
+            )
+
+    def _explain(self, output: Output, place: Artifact, known: Mapping[str, Artifact], stage: Stage) -> str:
+        head = f"{output.name:14} {place.fingerprint}"
+        if artifact.is_complete(place):
+            return f"{head}  done"
+        published = len(artifact.published_units(place))
+        if published:
+            return f"{head}  interrupted: {published} units are published"
+        identity = _identity(output, stage, known)
+        return f"{head}  stale: {_nearest_difference(identity, artifact.previous_identities(self.root_uri, output.name))}"
+
+
+def _places(stage: Stage, known: Mapping[str, Artifact], root_uri: str) -> dict[str, Artifact]:
+    return {
+        output.name: Artifact(
+            root_uri=root_uri,
+            name=output.name,
+            fingerprint=artifact.fingerprint(_identity(output, stage, known)),
+        )
+        for output in stage.outputs
+    }
+
+
+def _identity(output: Output, stage: Stage, known: Mapping[str, Artifact]) -> dict[str, Any]:
+    return {
+        "name": output.name,
+        "version": output.version,
+        "config": output.config,
+        "inputs": {name: known[name].fingerprint for name in stage.reads},
+    }
+
+
+def _nearest_difference(identity: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> str:
+    if not earlier:
+        return "never made"
+    flat = _flatten(identity)
+    differences = [sorted(set(flat.items()) ^ set(_flatten(other).items())) for other in earlier]
+    nearest = min(differences, key=len)
+    names = sorted({name for name, _ in nearest})
+    return (
+        f"{', '.join(names[:4])} changed since the nearest earlier one"
+        if names
+        else "its manifest is missing"
+    )
+
+
+def _flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    if not isinstance(value, Mapping):
+        return {prefix: repr(value)}
+    flat: dict[str, str] = {}
+    for key, item in value.items():
+        flat |= _flatten(item, f"{prefix}.{key}" if prefix else str(key))
+    return flat
+
+
+def _check_error_rate(stage: Stage, places: Mapping[str, Artifact]) -> None:
+    if not stage.ok_count:
+        return
+    manifest = artifact.read_manifest(places[stage.outputs[0].name])
+    num_bad = manifest["rows"] - manifest["counts"].get(stage.ok_count, 0)
+    if num_bad > stage.max_error_rate * manifest["rows"]:
+        raise DataError(
+            f"stage {stage.name!r} failed for {num_bad} of {manifest['rows']} rows ({manifest['counts']}); "
+            f"expected at most {stage.max_error_rate:.0%}; mend the source or raise {stage.name}.max_error_rate"
+        )

@@ -1,0 +1,253 @@
+"""Every table of Sotto, column by column; the order of this file is the order of the flow."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+STRING = pa.string()
+INT = pa.int64()
+FLOAT = pa.float64()
+BOOL = pa.bool_()
+STRINGS = pa.list_(pa.string())
+
+CUE = pa.struct([pa.field("start_ms", INT), pa.field("end_ms", INT), pa.field("text", STRING)])
+
+
+def _table(name: str, columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
+    fields = [pa.field(key, kind, metadata={"doc": doc}) for key, (kind, doc) in columns.items()]
+    return pa.schema(fields, metadata={"sotto.table": name, "sotto.schema_version": str(SCHEMA_VERSION)})
+
+
+CANDIDATE = _table(
+    "candidate",
+    {
+        "candidate_id": (STRING, "hash of source, audio_url and text_url"),
+        "source": (STRING, "name of the source that listed it"),
+        "page_url": (STRING, "where the pair was found: feed, listing or page"),
+        "audio_url": (STRING, "http(s):// or a local path"),
+        "text_url": (STRING, "http(s):// or a local path; null where nobody published a caption"),
+        "text_format": (STRING, "format the source declares; the content decides"),
+        "declared_lang": (STRING, "spoken language the source declares, Whisper's code"),
+        "title": (STRING, "title the source gives"),
+        "license": (STRING, "licence as stated, SPDX where the source says so"),
+        "license_evidence": (STRING, "the verbatim statement and where it stood"),
+        "opt_out_evidence": (STRING, "the verbatim opt-out signal; null where none was seen"),
+        "validator": (
+            STRING,
+            "what changes when the audio or caption changes (size and mtime of local files)",
+        ),
+        "discovered_ms": (INT, "Unix time of discovery; not part of any fingerprint"),
+    },
+)
+
+RECORDING = _table(
+    "recording",
+    {
+        "recording_id": (
+            STRING,
+            "hash of candidate_id and sha256: the same bytes under two URLs are two rows",
+        ),
+        "candidate_id": (STRING, "the candidate it was fetched for, one to one"),
+        "source": (STRING, "name of the source"),
+        "status": (STRING, "ok, or why there is no decodable audio (http_404, robots, undecodable, ...)"),
+        "status_detail": (STRING, "what the library or server said; null when ok"),
+        "is_retryable": (BOOL, "whether the same request may succeed later"),
+        "text_status": (STRING, "ok, absent (none published), or why the caption could not be fetched"),
+        "audio_url": (STRING, "where the audio came from"),
+        "title": (STRING, "title the source gives"),
+        "declared_lang": (STRING, "spoken language the source declares"),
+        "license": (STRING, "licence as stated"),
+        "license_evidence": (STRING, "the verbatim statement and where it stood"),
+        "text_format": (STRING, "caption format the source or the URL suggests"),
+        "http_status": (INT, "last HTTP status; null for local files"),
+        "etag": (STRING, "validator for the next conditional request"),
+        "sha256": (STRING, "of the audio bytes, which are stored once under this name"),
+        "text_sha256": (STRING, "of the caption bytes, stored likewise"),
+        "audio_bytes": (INT, "size of the audio file"),
+        "pcm_sha256": (STRING, "of the decoded 16 kHz mono samples"),
+        "container": (STRING, "container found by its magic bytes, whatever the name said"),
+        "codec": (STRING, "codec that decoded it"),
+        "sample_rate": (INT, "Hz before resampling"),
+        "channels": (INT, "before mixing down"),
+        "duration_ms": (INT, "of the decoded samples, never of a header"),
+        "fetched_ms": (INT, "Unix time of the fetch; not part of any fingerprint"),
+    },
+)
+
+SEGMENT = _table(
+    "segment",
+    {
+        "segment_id": (STRING, "recording_id:start_ms"),
+        "recording_id": (STRING, "the recording it is a window of"),
+        "source": (STRING, "name of the source"),
+        "start_ms": (INT, "window start in the recording"),
+        "end_ms": (INT, "window end; at most 30 s after start"),
+        "text": (STRING, "cue texts joined, repaired; null for a window without captions"),
+        "cues": (pa.list_(CUE), "cues relative to the window's start, inside the window; null without text"),
+        "cut_ms": (INT, "how far the last cue goes on after the window's end; 0 unless overlong or past the audio"),
+        "prev_segment_id": (STRING, "the window before it in the recording, if any"),
+        "declared_lang": (STRING, "spoken language the source declares"),
+        "caption_status": (STRING, "ok, or why the recording has no usable caption"),
+        "caption_format": (STRING, "format found by content"),
+        "caption_end_ms": (INT, "end of the caption's last cue, also where the audio is shorter; null without cues"),
+        "num_lost_cues": (INT, "cues of the caption in no window: impossible times, or after the audio"),
+        "is_repaired": (BOOL, "whether ftfy changed the text of this window; null without text"),
+    },
+)
+
+
+def family(name: str, columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
+    """Declare an annotation family: one row per segment, in the segment part's own order."""
+    return _table(name, {"segment_id": (STRING, "the segment measured"), **columns})
+
+
+TEXT_STATS = family(
+    "text_stats",
+    {
+        "num_chars": (INT, "characters of the text, spaces included"),
+        "num_words": (INT, "words by white space; characters / 2 in scripts without spaces"),
+        "is_all_upper": (BOOL, "document: cased letters are all upper case; null without cased letters"),
+        "is_all_lower": (BOOL, "document: cased letters are all lower case; null without cased letters"),
+        "punctuation_per_word": (FLOAT, "document: sentence marks of any script per word"),
+        "repeated_line_ratio": (FLOAT, "document: share of cues equal to the cue before them"),
+    },
+)
+
+TEXT_LANGUAGE = family(
+    "text_language",
+    {
+        "lang": (STRING, "language of the document's text, as py3langid and the script say"),
+        "confidence": (FLOAT, "py3langid's normalised probability for the document"),
+        "langid_lang": (STRING, "langid's answer, as a cross-check"),
+        "window_lang": (STRING, "py3langid's answer for this window alone"),
+        "matches_declared": (BOOL, "lang equals the declared language; null where none is declared"),
+    },
+)
+
+SPEECH = family(
+    "speech",
+    {
+        "speech_ratio": (FLOAT, "share of the window that is speech"),
+        "cue_speech_ratio": (FLOAT, "share of the cues' time that is speech; null without cues"),
+        "uncaptioned_speech_ratio": (
+            FLOAT,
+            "share of the speech that lies under no cue; null without speech",
+        ),
+        "level_dbfs": (FLOAT, "RMS level of the window, dB below full scale"),
+    },
+)
+
+TIMING = family(
+    "timing",
+    {
+        "chars_per_s": (FLOAT, "characters per second of cue time; null without cues"),
+        "overrun_ms": (INT, "by how much the recording's captions end after its audio, at least 0"),
+        "max_cue_ms": (INT, "longest cue; null without cues"),
+    },
+)
+
+CLUSTER = _table(
+    "cluster",
+    {
+        "segment_id": (STRING, "the segment"),
+        "cluster_id": (STRING, "smallest recording_id of its duplicates, itself when alone"),
+        "is_representative": (BOOL, "the one member that is kept"),
+        "method": (STRING, "unique, exact_audio, exact_pcm or exact_text"),
+        "partner_id": (STRING, "recording_id of the representative it repeats; null for representatives"),
+        "similarity": (FLOAT, "measured similarity to the partner, 0 to 1; null for representatives"),
+    },
+)
+
+DECISION = _table(
+    "decision",
+    {
+        "segment_id": (STRING, "the segment judged"),
+        "recording_id": (STRING, "its recording"),
+        "duration_ms": (INT, "its length, so that hours can be counted without a join"),
+        "kept": (BOOL, "whether it goes to a shard"),
+        "reason": (STRING, "the audit reason: 'kept', or the first of reasons"),
+        "reasons": (STRINGS, "every rule that rejects it, in the order of the checks"),
+        "kind": (STRING, "transcribe, translate or no_speech; null when rejected"),
+        "tasks": (STRINGS, "every task it can serve"),
+        "lang": (STRING, "spoken language"),
+        "text_lang": (STRING, "language of the text; null without text"),
+        "split": (STRING, "train, validation or test; by recording"),
+    },
+)
+
+SHARD_PLAN = _table(
+    "shard_plan",
+    {
+        "segment_id": (STRING, "segment, in the order of the tar"),
+        "recording_id": (STRING, "its recording"),
+        "shard_id": (STRING, "split-kind-lang-number, the same on every row of a part"),
+        "split": (STRING, "train, validation or test"),
+        "kind": (STRING, "transcribe, translate or no_speech"),
+        "lang": (STRING, "spoken language"),
+        "text_lang": (STRING, "language of the text"),
+        "tasks": (STRINGS, "tasks it can serve"),
+        "source": (STRING, "name of the source"),
+        "license": (STRING, "licence as stated"),
+        "sha256": (STRING, "audio bytes to cut from"),
+        "start_ms": (INT, "window start in the recording"),
+        "end_ms": (INT, "window end"),
+        "text": (STRING, "repaired text; empty for no_speech"),
+        "cues": (pa.list_(CUE), "cues relative to the window"),
+        "prev_text": (
+            STRING,
+            "text of the window before it; null at the start or when that one was rejected",
+        ),
+        "decision_fingerprint": (STRING, "the decision it follows"),
+    },
+)
+
+SHARD_INDEX = _table(
+    "shard_index",
+    {
+        "shard_id": (STRING, "split-kind-lang-number"),
+        "uri": (STRING, "tar relative to the index's folder"),
+        "split": (STRING, "train, validation or test"),
+        "kind": (STRING, "transcribe, translate or no_speech"),
+        "lang": (STRING, "spoken language"),
+        "num_samples": (INT, "samples in the tar"),
+        "bytes": (INT, "size of the tar"),
+        "duration_ms": (INT, "audio in the tar"),
+        "sha256": (STRING, "of the tar"),
+        "decision_fingerprint": (STRING, "the decision it was cut from"),
+        "segment_ids": (STRINGS, "each sample's segment, in order"),
+        "sample_offsets": (pa.list_(INT), "byte offset of each sample's first header"),
+        "sample_ms": (pa.list_(INT), "duration of each sample"),
+    },
+)
+
+EVAL_RESULT = _table(
+    "eval_result",
+    {
+        "checkpoint": (STRING, "file that was evaluated"),
+        "eval_set": (STRING, "name of the set"),
+        "source": (STRING, "source of the utterances, or 'all'"),
+        "lang": (STRING, "spoken language, or 'all'"),
+        "task": (STRING, "transcribe, translate, detect_language or no_speech"),
+        "metric": (STRING, "wer, cer, loss, accuracy, ..."),
+        "value": (FLOAT, "the measurement"),
+        "num_utterances": (INT, "how many it was measured on"),
+        "normaliser": (STRING, "text normaliser applied to both sides"),
+    },
+)
+
+TABLES: dict[str, pa.Schema] = {
+    "candidate": CANDIDATE,
+    "recording": RECORDING,
+    "segment": SEGMENT,
+    "text_stats": TEXT_STATS,
+    "text_language": TEXT_LANGUAGE,
+    "speech": SPEECH,
+    "timing": TIMING,
+    "cluster": CLUSTER,
+    "decision": DECISION,
+    "shard_plan": SHARD_PLAN,
+    "shard_index": SHARD_INDEX,
+    "eval_result": EVAL_RESULT,
+}

@@ -1,0 +1,141 @@
+"""Which window goes into which shard, and in which order: decided once, before a byte of audio is cut.
+
+Shards of a stream hold whole recordings in hashed order and their windows in hashed order, so that readers need
+little shuffling and each recording is decoded once per shard.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import tables
+from pipeline.audio import SAMPLES_PER_MS
+from pipeline.errors import DataError
+from pipeline.schema import SHARD_PLAN
+from pipeline.stage import PART, Context, Output, Stage, Tables, semantic_config
+
+Row = dict[str, Any]
+BYTES_PER_MS = 2 * SAMPLES_PER_MS
+OVERHEAD_BYTES = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardConfig:
+    """A shard is full before its windows would pass `max_bytes` as plain PCM; FLAC makes it about half of that."""
+
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlanner:
+    """The shard_plan stage's function."""
+
+    config: ShardConfig
+
+    def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+        """Lay out every kept window; DataError when nothing was kept."""
+        rows = _kept_rows(inputs, context.input_fingerprints["decision"])
+        if not rows:
+            raise DataError("decide kept no window; expected at least one; read the report's reasons")
+        streams: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+        for row in rows:
+            streams[row["split"], row["kind"], row["lang"]].append(row)
+        shards = [
+            shard for stream in sorted(streams) for shard in _shards(streams[stream], self.config.max_bytes)
+        ]
+        return {"shard_plan": [tables.from_rows(shard, SHARD_PLAN) for shard in shards]}
+
+
+def shard_plan_stage(config: ShardConfig) -> Stage:
+    """Build the stage that lays out shards over the whole corpus."""
+    return Stage(
+        name="shard_plan",
+        reads={
+            "decision": None,
+            "segment": ("segment_id", "source", "start_ms", "end_ms", "text", "cues", "prev_segment_id"),
+            "recording": ("recording_id", "sha256", "license"),
+        },
+        outputs=(
+            Output(
+                name="shard_plan",
+                schema=SHARD_PLAN,
+                version=1,
+                config=semantic_config(config),
+                count_by=("split", "kind"),
+            ),
+        ),
+        run=ShardPlanner(config),
+        conserve=_all_kept,
+        is_gather=True,
+    )
+
+
+def _kept_rows(inputs: Tables, decision_fingerprint: str) -> list[Row]:
+    joined = tables.zip_columns(
+        inputs["decision"].drop_columns([PART]), inputs["segment"].drop_columns([PART])
+    )
+    recordings = {row["recording_id"]: row for row in inputs["recording"].to_pylist()}
+    rows = joined.filter(joined["kept"]).to_pylist()
+    texts = {row["segment_id"]: row["text"] for row in rows}
+    return [
+        {
+            **{name: row[name] for name in _CARRIED},
+            "sha256": recordings[row["recording_id"]]["sha256"],
+            "license": recordings[row["recording_id"]]["license"],
+            "text": row["text"] or "",
+            "cues": row["cues"] or [],
+            "prev_text": texts.get(row["prev_segment_id"]),
+            "decision_fingerprint": decision_fingerprint,
+        }
+        for row in rows
+    ]
+
+
+_CARRIED = (
+    "segment_id",
+    "recording_id",
+    "split",
+    "kind",
+    "lang",
+    "text_lang",
+    "tasks",
+    "source",
+    "start_ms",
+    "end_ms",
+)
+
+
+def _shards(rows: list[Row], max_bytes: int) -> Iterator[list[Row]]:
+    ordered = sorted(rows, key=lambda row: (_hash(row["recording_id"]), row["recording_id"], row["start_ms"]))
+    shard: list[Row] = []
+    size = number = 0
+    for row in ordered:
+        row_bytes = (row["end_ms"] - row["start_ms"]) * BYTES_PER_MS + OVERHEAD_BYTES
+        if shard and size + row_bytes > max_bytes:
+            yield _named(shard, number)
+            shard, size, number = [], 0, number + 1
+        shard.append(row)
+        size += row_bytes
+    yield _named(shard, number)
+
+
+def _named(rows: list[Row], number: int) -> list[Row]:
+    shard_id = f"{rows[0]['split']}-{rows[0]['kind']}-{rows[0]['lang']}-{number:06d}"
+    return [row | {"shard_id": shard_id} for row in sorted(rows, key=lambda row: _hash(row["segment_id"]))]
+
+
+def _hash(key: str) -> str:
+    return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+
+
+def _all_kept(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
+    kept = pc.sum(inputs["decision"]["kept"]).as_py() or 0
+    planned = [row_id for part in outputs["shard_plan"] for row_id in part["segment_id"].to_pylist()]
+    assert len(planned) == kept == len(set(planned)), f"{kept} windows are kept but {len(planned)} planned"

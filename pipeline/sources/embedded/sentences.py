@@ -1,0 +1,88 @@
+"""Draw small-vocabulary sentences, each with its English translation, from one grammar file per language."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+import yaml
+
+LANGUAGES = ("en", "es", "sw", "am")
+PIVOT = "en"
+MAX_REDRAWS = 20  # a template whose every filling has been said is passed over after this many tries
+RELUCTANCE = 0.2  # how much less likely one use makes a word's next: words come evenly, yet in no fixed order
+
+_SLOT = re.compile(r"\{(([a-z]+)\d?)\}")  # {number2}: the second use of slot "number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One sentence as written in its language, and what it says in English (the same text for English)."""
+
+    text: str
+    english: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grammar:
+    """A language's wording: template id -> text with slots, slot -> concept (in English) -> word."""
+
+    title: str
+    templates: Mapping[str, str]
+    slots: Mapping[str, Mapping[str, str]]
+
+
+@functools.cache
+def load_grammar(language: str) -> Grammar:
+    """Read the grammar of one of `LANGUAGES`; English words are their own concepts."""
+    raw = yaml.safe_load((files(__package__) / "data" / f"{language}.yaml").read_text("utf-8"))
+    slots = {name: words if language != PIVOT else {w: w for w in words} for name, words in raw["slots"].items()}
+    return Grammar(title=raw["title"], templates=raw["templates"], slots=slots)
+
+
+def draw_sentences(language: str, written: str, said: set[str], rng: np.random.Generator) -> Iterator[Sentence]:
+    """Yield sentences to speak in `language` and to write in it or in English, templates in turn, words evenly.
+
+    What is spoken or written is added to `said`, and nothing in `said` is spoken or written again. It ends when
+    no template has anything new to say (alone, after some 2,000 sentences).
+    """
+    grammar, pivot = load_grammar(language), load_grammar(PIVOT)
+    uses: Counter[str] = Counter()
+    misses = 0
+    for name in itertools.cycle(grammar.templates):
+        for _ in range(MAX_REDRAWS):
+            concepts = _choose_concepts(pivot, name, uses, rng)
+            sentence = Sentence(text=_fill(grammar, name, concepts), english=_fill(pivot, name, concepts))
+            heard_or_read = {sentence.text, sentence.english if written == PIVOT else sentence.text}
+            if said.isdisjoint(heard_or_read):
+                break
+        else:
+            misses += 1
+            if misses == len(grammar.templates):
+                return
+            continue
+        misses = 0
+        said |= heard_or_read
+        uses.update(concepts.values())
+        yield sentence
+
+
+def _choose_concepts(pivot: Grammar, name: str, uses: Counter[str], rng: np.random.Generator) -> dict[str, str]:
+    """Fill each slot of a template with one of its least used concepts, as a deck would, none of them twice."""
+    chosen: dict[str, str] = {}
+    for key, slot in _SLOT.findall(pivot.templates[name]):
+        free = [concept for concept in pivot.slots[slot] if concept not in chosen.values()]
+        weights = np.array([RELUCTANCE ** uses[concept] for concept in free])
+        chosen[key] = free[rng.choice(len(free), p=weights / weights.sum())]
+    return chosen
+
+
+def _fill(grammar: Grammar, name: str, concepts: Mapping[str, str]) -> str:
+    text = _SLOT.sub(lambda match: grammar.slots[match[2]][concepts[match[1]]], grammar.templates[name])
+    return text[0].upper() + text[1:]

@@ -1,0 +1,73 @@
+"""A folder of audio files with captions beside them: talk.mp3 and talk.vtt, talk.srt or talk.en.vtt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import UserError
+from pipeline.languages import LANGUAGES
+from pipeline.sources.discover import Found, Read, file_stamp
+
+AUDIO_SUFFIXES = frozenset(
+    {".mp3", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".flac", ".wav", ".mka", ".webm"}
+)
+TEXT_SUFFIXES = (".vtt", ".srt")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSource:
+    """Audio under `root`, however deep. `language` declares all of it; otherwise names tell (see `declared_lang`)."""
+
+    root: str
+    name: str = "folder"
+    language: str | None = None
+    license: str | None = None
+    candidates_per_unit: int | None = 16
+
+    def find(self, read: Read) -> Iterator[Found]:
+        """List audio files in the order of their paths."""
+        root = Path(self.root).expanduser()
+        if not root.is_dir():
+            raise UserError(
+                f"source.root {self.root!r} is not a folder; expected audio files with captions beside them; give root=PATH"
+            )
+        for audio in sorted(
+            path for path in root.resolve().rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES
+        ):
+            text = _sidecar(audio)
+            yield Found(
+                page_url=str(root),
+                audio_url=str(audio),
+                text_url=str(text) if text else None,
+                text_format=text.suffix[1:] if text else None,
+                declared_lang=self.language or declared_lang(audio.relative_to(root.resolve()), text),
+                title=audio.stem,
+                license=self.license,
+                license_evidence=f"source.license={self.license}" if self.license else None,
+                validator=" ".join(file_stamp(path) for path in (audio, text) if path),
+            )
+
+
+def declared_lang(audio: Path, text: Path | None) -> str | None:
+    """Read a language code off the caption's name (talk.en.vtt), the file's (en-01.mp3) or a folder's (en/talk.mp3)."""
+    suffix = text.stem.removeprefix(audio.stem).lstrip(".") if text else ""
+    prefix = re.split(r"[-_.]", audio.stem, maxsplit=1)[0]
+    codes = (suffix, prefix if prefix != audio.stem else "", *reversed(audio.parts[:-1]))
+    return next((code.lower() for code in codes if code.lower() in LANGUAGES), None)
+
+
+def _sidecar(audio: Path) -> Path | None:
+    exact = [audio.with_suffix(suffix) for suffix in TEXT_SUFFIXES]
+    tagged = [
+        path
+        for suffix in TEXT_SUFFIXES
+        for path in sorted(audio.parent.glob(f"{_glob_safe(audio.stem)}.*{suffix}"))
+    ]
+    return next((path for path in (*exact, *tagged) if path.is_file()), None)
+
+
+def _glob_safe(name: str) -> str:
+    return re.sub(r"([*?\[])", r"[\1]", name)

@@ -1,0 +1,101 @@
+"""A listing file, JSONL or CSV, one audio file a row: audio_url, text_url, language and what else is known.
+
+The listing may be a path or an http(s) address; relative URLs are taken from where it lies. A row that cannot be
+used becomes a candidate without audio_url, which fetch counts as bad_candidate.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import urljoin
+
+from pipeline.errors import UserError
+from pipeline.sources.discover import Found, Read, file_stamp
+
+ALIASES = {
+    "audio_url": ("audio_url", "audio", "audio_filepath", "url"),
+    "text_url": ("text_url", "caption", "caption_url", "transcript", "subtitles"),
+    "declared_lang": ("language", "lang", "declared_lang"),
+    "title": ("title",),
+    "license": ("license", "licence"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListingSource:
+    """Candidates listed in a file at `root`; `language` and `license` fill rows that state none."""
+
+    root: str
+    name: str = "listing"
+    language: str | None = None
+    license: str | None = None
+    candidates_per_unit: int | None = None
+
+    def find(self, read: Read) -> Iterator[Found]:
+        """List the rows in the file's order."""
+        lines = _lines(
+            read(self.root).decode("utf-8-sig", "replace"), is_csv=self.root.lower().endswith(".csv")
+        )
+        num_good = 0
+        for number, row in lines:
+            found = self._found(number, row)
+            num_good += bool(found.audio_url)
+            yield found
+        if not num_good:
+            raise UserError(
+                f"listing {self.root!r} has no row with an audio address; expected one of the columns {ALIASES['audio_url']}; "
+                "give JSONL (an object a line) or CSV (with a header)"
+            )
+
+    def _found(self, number: int, row: Mapping[str, Any] | None) -> Found:
+        place = f"{self.root}#line={number}"
+        values = {name: _first(row, keys) for name, keys in ALIASES.items()} if row else {}
+        if not values.get("audio_url"):
+            return Found(page_url=place, audio_url="")
+        audio, text = self._absolute(values["audio_url"]), self._absolute(values["text_url"])
+        license_ = values["license"] or self.license
+        return Found(
+            page_url=place,
+            audio_url=audio or "",
+            text_url=text,
+            declared_lang=(values["declared_lang"] or self.language or "").lower() or None,
+            title=values["title"],
+            license=license_,
+            license_evidence=f"{place}: {license_}" if license_ else None,
+            validator=" ".join(file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path)
+            or None,
+        )
+
+    def _absolute(self, url: str | None) -> str | None:
+        if url is None or "://" in url:
+            return url
+        if "://" in self.root:
+            return urljoin(self.root, url)
+        return str((Path(self.root).expanduser().resolve().parent / url))
+
+
+def _lines(text: str, is_csv: bool) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
+    if is_csv:
+        yield from enumerate(csv.DictReader(io.StringIO(text)), start=2)
+        return
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, _json_object(line)
+
+
+def _json_object(line: str) -> Mapping[str, Any] | None:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return cast(Mapping[str, Any], value) if isinstance(value, dict) else None
+
+
+def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+    return next((str(row[key]).strip() for key in keys if row.get(key)), None)

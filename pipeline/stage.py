@@ -1,0 +1,152 @@
+"""A stage: a pure function from Arrow tables to Arrow tables, with what is needed to run it anywhere.
+
+A map stage has one unit for each part of its first input; unit i reads part i of every input and writes part i of
+every output. A gather stage has one unit, which reads whole inputs (with the part of each row in the column PART) and
+writes as many parts as it likes. Retries, resume and progress are the executor's and the flow's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import artifact, tables
+from pipeline.artifact import Artifact
+
+PART = "_part"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One table a stage writes; its fingerprint is made of name, version, config and the inputs' fingerprints."""
+
+    name: str
+    schema: pa.Schema
+    version: int
+    config: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    count_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where a unit may put bytes that are no table, which outputs are asked of it, and what made its inputs."""
+
+    blobs_uri: str
+    output_uris: Mapping[str, str]
+    input_fingerprints: Mapping[str, str]
+
+
+Tables = Mapping[str, pa.Table]
+Run = Callable[[Tables, Context], Mapping[str, Sequence[pa.Table]]]
+Conserve = Callable[[Tables, Mapping[str, Sequence[pa.Table]]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A step of the flow. `reads` maps each input to the columns wanted (None: all); the first one sets the units.
+
+    `run` must be picklable: a module-level function or a frozen dataclass with `__call__`. When the share of rows not
+    counted under `ok_count` of the first output exceeds `max_error_rate`, the flow stops.
+    """
+
+    name: str
+    reads: Mapping[str, tuple[str, ...] | None]
+    outputs: tuple[Output, ...]
+    run: Run
+    conserve: Conserve
+    is_gather: bool = False
+    max_error_rate: float = 1.0
+    ok_count: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One piece of a stage's work, with everything a worker needs to do it."""
+
+    stage: Stage
+    index: int
+    inputs: Mapping[str, Artifact]
+    outputs: Mapping[str, Artifact]
+    blobs_uri: str
+
+
+def semantic_config(config: Any) -> dict[str, Any]:
+    """Return the fields of a config dataclass that change its output; the rest carry `{'semantic': False}`."""
+    return {
+        item.name: _plain(getattr(config, item.name))
+        for item in fields(config)
+        if item.metadata.get("semantic", True)
+    }
+
+
+def run_unit(unit: Unit) -> int:
+    """Do one unit: read, run, check that nothing was lost, publish. Returns the rows of its first input."""
+    stage = unit.stage
+    inputs = {name: _read_input(unit, name, columns) for name, columns in stage.reads.items()}
+    results = stage.run(inputs, _context(unit))
+    checked = {
+        output.name: [tables.conform(table, output.schema) for table in results[output.name]]
+        for output in stage.outputs
+        if output.name in unit.outputs
+    }
+    stage.conserve(inputs, checked)
+    for output in stage.outputs:
+        if output.name in checked:
+            _publish(unit, output, checked[output.name])
+    return next(iter(inputs.values())).num_rows
+
+
+def same_segments(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
+    """Check that every output has the first input's segments, in its order."""
+    expected = next(iter(inputs.values()))["segment_id"].combine_chunks()
+    for name, parts in outputs.items():
+        found = pa.concat_tables(parts)["segment_id"].combine_chunks()
+        assert found.equals(expected), f"{name} does not have the segments of its input"
+
+
+def split_by_part(table: pa.Table) -> list[pa.Table]:
+    """Cut a gathered table back into its parts, in order, without the column PART."""
+    numbers = cast(list[int], pc.unique(table[PART]).to_pylist())
+    return [table.filter(pc.equal(table[PART], number)).drop_columns([PART]) for number in sorted(numbers)]
+
+
+def _context(unit: Unit) -> Context:
+    return Context(
+        blobs_uri=unit.blobs_uri,
+        output_uris={name: output.uri for name, output in unit.outputs.items()},
+        input_fingerprints={name: source.fingerprint for name, source in unit.inputs.items()},
+    )
+
+
+def _read_input(unit: Unit, name: str, columns: tuple[str, ...] | None) -> pa.Table:
+    if unit.stage.is_gather:
+        return _read_gathered(unit.inputs[name], columns)
+    return artifact.read_part(unit.inputs[name], unit.index, columns)
+
+
+def _read_gathered(source: Artifact, columns: tuple[str, ...] | None) -> pa.Table:
+    parts = [artifact.read_part(source, number, columns) for number in range(artifact.num_parts(source))]
+    return pa.concat_tables(
+        part.append_column(PART, pa.array([number] * part.num_rows, pa.int64()))
+        for number, part in enumerate(parts)
+    )
+
+
+def _publish(unit: Unit, output: Output, parts: Sequence[pa.Table]) -> None:
+    assert unit.stage.is_gather or len(parts) == 1, (
+        f"{output.name}: a map unit writes one part, not {len(parts)}"
+    )
+    numbered = {unit.index + number: table for number, table in enumerate(parts)}
+    artifact.publish_unit(unit.outputs[output.name], unit.index, numbered, output.count_by)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

@@ -1,0 +1,68 @@
+"""Arrow tables on disk: Parquet parts with a checked schema and the same bytes for the same rows."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import store
+from pipeline.errors import DataError
+
+ROW_GROUP_ROWS = 65_536
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Build a table from dictionaries; a column no row names is an error, so that no field is forgotten."""
+    missing = [name for name in schema.names if rows and name not in rows[0]]
+    assert not missing, f"rows lack {missing}"
+    return pa.Table.from_pylist(list(rows), schema=schema)
+
+
+def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return the table with exactly the schema's columns, order and types, or say which column differs."""
+    name = (schema.metadata or {}).get(b"sotto.table", b"table").decode()
+    missing = sorted(set(schema.names) - set(table.column_names))
+    extra = sorted(set(table.column_names) - set(schema.names))
+    if missing or extra:
+        raise DataError(
+            f"table {name!r} lacks columns {missing} and has unknown columns {extra}; expected {schema.names}"
+        )
+    return table.select(schema.names).cast(schema)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """Serialise a table; the same rows give the same bytes with the same pyarrow."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    return sink.getvalue()
+
+
+def read(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one Parquet part, or only some of its columns."""
+    return pq.read_table(io.BytesIO(store.read_bytes(uri)), columns=list(columns) if columns else None)
+
+
+def digest(table: pa.Table, ignore: Sequence[str] = ()) -> str:
+    """Hash a table's rows in their order, without some columns (times of a run)."""
+    kept = table.select([name for name in table.column_names if name not in ignore])
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, kept.schema) as writer:
+        writer.write_table(kept.combine_chunks())
+    return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def zip_columns(first: pa.Table, *others: pa.Table) -> pa.Table:
+    """Put tables of the same rows side by side; their segment_id columns must be equal."""
+    joined = first
+    for other in others:
+        if not other["segment_id"].equals(first["segment_id"]):
+            raise DataError("two parts do not describe the same segments in the same order; run ingest again")
+        for name in other.column_names:
+            if name not in joined.column_names:
+                joined = joined.append_column(other.schema.field(name), other[name])
+    return joined

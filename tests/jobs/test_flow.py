@@ -1,0 +1,136 @@
+"""The flow does only what is missing, retries, quarantines, and gives the same bytes after any kill."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from jobs.executor import ATTEMPTS, ExecutorConfig, SerialExecutor, make_executor
+from jobs.flow import Flow
+from pipeline import artifact
+from pipeline.artifact import Artifact
+from pipeline.errors import DataError, UserError
+from pipeline.stage import Context, Output, Stage, Tables, same_segments, split_by_part
+
+IN = pa.schema([("segment_id", pa.string())])
+OUT = pa.schema([("segment_id", pa.string()), ("size", pa.int64())])
+CALLS: list[str] = []
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Adds the length of the id; fails while the file named `broken_by` says so."""
+
+    broken_by: str = ""
+
+    def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+        ids: list[str] = inputs["source"]["segment_id"].to_pylist()
+        CALLS.append(ids[0])
+        if self.broken_by and Path(self.broken_by).exists() and Path(self.broken_by).read_text() == ids[0]:
+            raise RuntimeError("worker fell over")
+        return {"sizes": [pa.table({"segment_id": ids, "size": [len(item) for item in ids]}, schema=OUT)]}
+
+
+def gather(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    return {"all": split_by_part(inputs["sizes"])}
+
+
+def lose(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    return {"sizes": [pa.table({"segment_id": [], "size": []}, schema=OUT)]}
+
+
+def measure_stage(run: Any, config: Mapping[str, Any] | None = None) -> Stage:
+    output = Output(name="sizes", schema=OUT, version=1, config=config or {}, count_by=("size",))
+    return Stage(name="measure", reads={"source": None}, outputs=(output,), run=run, conserve=same_segments)
+
+
+def gather_stage() -> Stage:
+    output = Output(name="all", schema=OUT, version=1)
+    return Stage(name="gather", reads={"sizes": None}, outputs=(output,), run=gather, conserve=same_segments, is_gather=True)
+
+
+def flow(root: Path) -> Flow:
+    CALLS.clear()
+    return Flow(root_uri=str(root), blobs_uri="", executor=SerialExecutor(), progress=lambda *_: None)
+
+
+def source(target: Flow, ids: Sequence[Sequence[str]] = (("a", "bb"), ("ccc",))) -> dict[str, Artifact]:
+    parts = [pa.table({"segment_id": list(part)}, schema=IN) for part in ids]
+    return {"source": target.publish_source("source", "-".join(map("".join, ids)), parts)}
+
+
+def test_a_second_run_does_nothing(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    stages = [measure_stage(Measure()), gather_stage()]
+    first = target.run(stages, source(target))
+    assert CALLS == ["a", "ccc"]
+    assert target.run(stages, source(target)) == first
+    assert CALLS == ["a", "ccc"]
+    assert artifact.read_all(first["all"]).to_pydict() == {"segment_id": ["a", "bb", "ccc"], "size": [1, 2, 3]}
+    assert artifact.num_parts(first["all"]) == 2
+
+
+def test_a_rerun_does_only_the_missing_units_and_a_failed_one_is_named(tmp_path: Path) -> None:
+    target, broken = flow(tmp_path), tmp_path / "broken"
+    broken.write_text("ccc")
+    stages = [measure_stage(Measure(str(broken)))]
+    with pytest.raises(DataError, match=r"'measure' failed on 1 of 2 units \(unit 1: RuntimeError: worker fell over\)"):
+        target.run(stages, source(target))
+    assert CALLS == ["a", *["ccc"] * ATTEMPTS]
+    broken.write_text("")
+    target.run(stages, source(target))
+    assert CALLS == ["a", *["ccc"] * (ATTEMPTS + 1)]
+
+
+def test_rows_lost_by_a_stage_stop_the_run_at_once(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    with pytest.raises(DataError, match="does not have the segments of its input"):
+        target.run([measure_stage(lose)], source(target))
+
+
+def test_a_changed_setting_or_input_makes_a_new_artifact_and_explain_says_which(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    first = target.run([measure_stage(Measure(), {"limit": 1})], source(target))["sizes"]
+    changed = measure_stage(Measure(), {"limit": 2})
+    assert "stale: config.limit changed" in target.plan([changed], source(target))[0]
+    other = source(target, [("x",)])
+    assert "stale: inputs.source changed" in target.plan([measure_stage(Measure(), {"limit": 1})], other)[0]
+    assert target.plan([measure_stage(Measure(), {"limit": 1})], source(target))[0].endswith("done")
+    assert target.run([changed], source(target))["sizes"] != first
+    assert artifact.is_complete(first)
+
+
+def test_an_interrupted_stage_is_told_from_a_stale_one(tmp_path: Path) -> None:
+    target, broken = flow(tmp_path), tmp_path / "broken"
+    broken.write_text("ccc")
+    stages = [measure_stage(Measure(str(broken)))]
+    with pytest.raises(DataError):
+        target.run(stages, source(target))
+    assert "interrupted: 1 units are published" in target.plan(stages, source(target))[0]
+
+
+def test_a_share_of_bad_rows_above_the_limit_stops_the_run(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    strict = replace(measure_stage(Measure()), ok_count="size:1", max_error_rate=0.5)
+    with pytest.raises(DataError, match="'measure' failed for 2 of 3 rows"):
+        target.run([strict], source(target))
+    target.run([replace(strict, max_error_rate=0.7)], source(target))
+
+
+def test_an_unknown_executor_is_named() -> None:
+    with pytest.raises(UserError, match="executor.kind 'rya' does not exist; .* did you mean 'ray'"):
+        make_executor(ExecutorConfig(kind="rya", address=None, num_cpus=None, units_in_flight=1))
+
+
+def test_quarantine_is_logged_with_the_unit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    target, broken = flow(tmp_path), tmp_path / "broken"
+    broken.write_text("a")
+    with caplog.at_level(logging.ERROR), pytest.raises(DataError):
+        target.run([measure_stage(Measure(str(broken)))], source(target))
+    assert "measure unit 0 is quarantined: RuntimeError: worker fell over" in caplog.text

@@ -1,0 +1,134 @@
+"""Recordings in, segments out: text, links, statuses, and that no recording is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline import schema, store, tables
+from pipeline.segment.stage import SegmentConfig, segment_stage
+from pipeline.segment.windows import WindowOptions
+from pipeline.stage import Context
+
+CAPTION = """1
+00:00:01,000 --> 00:00:02,500
+Rain &amp; wind
+in the&nbsp;north.
+
+2
+00:00:03,000 --> 00:00:04,000
+dÃ©jÃ  vu
+
+3
+00:00:20,000 --> 00:00:21,000
+\u200b
+
+4
+00:00:29,000 --> 00:00:33,000
+Bye.
+
+5
+00:00:31,000 --> 00:00:32,000
+Too late.
+
+6
+99:99:99,999 --> 99:99:99,999
+Never.
+"""
+STAGE = segment_stage(SegmentConfig())
+
+
+def recording(blobs: Path, caption: bytes | None = None, **columns: Any) -> dict[str, Any]:
+    text = {} if caption is None else {"text_status": "ok", "text_sha256": store.put_blob(str(blobs), caption)}
+    base = {"recording_id": "r1", "status": "ok", "text_status": "absent", "duration_ms": 30_000, "source": "s"}
+    return {**dict.fromkeys(schema.RECORDING.names), **base, **text, **columns}
+
+
+def segments(blobs: Path, *recordings: dict[str, Any]) -> list[dict[str, Any]]:
+    inputs = {"recording": tables.from_rows(recordings, schema.RECORDING)}
+    outputs = STAGE.run(inputs, Context(blobs_uri=str(blobs), output_uris={"segment": ""}, input_fingerprints={}))
+    STAGE.conserve(inputs, outputs)
+    assert outputs["segment"][0].schema.equals(schema.SEGMENT)
+    return outputs["segment"][0].to_pylist()
+
+
+def test_a_captioned_recording_becomes_linked_windows_with_repaired_text(tmp_path: Path) -> None:
+    rows = segments(tmp_path, recording(tmp_path, CAPTION.encode(), declared_lang="en"))
+    assert [(row["segment_id"], row["prev_segment_id"], row["start_ms"], row["end_ms"]) for row in rows] == [
+        ("r1:800", None, 800, 4200),
+        ("r1:4200", "r1:800", 4200, 19_800),
+        ("r1:19800", "r1:4200", 19_800, 21_200),
+        ("r1:21200", "r1:19800", 21_200, 28_800),
+        ("r1:28800", "r1:21200", 28_800, 30_000),
+    ]
+    assert [row["text"] for row in rows] == ["Rain & wind in the north. déjà vu", None, None, None, "Bye."]
+    assert rows[0]["cues"] == [
+        {"start_ms": 200, "end_ms": 1700, "text": "Rain & wind in the north."},
+        {"start_ms": 2200, "end_ms": 3200, "text": "déjà vu"},
+    ]
+    assert [row["is_repaired"] for row in rows] == [True, None, None, None, False]
+    assert [row["cut_ms"] for row in rows] == [0, 0, 0, 0, 3000]
+    assert {row["caption_end_ms"] for row in rows} == {33_000}
+    assert {row["num_lost_cues"] for row in rows} == {2}
+    assert {(row["caption_status"], row["caption_format"], row["declared_lang"]) for row in rows} == {
+        ("ok", "srt", "en")
+    }
+
+
+@pytest.mark.parametrize(
+    ("caption", "columns", "status"),
+    [
+        (None, {}, "absent"),
+        (None, {"text_status": "http_404"}, "http_404"),
+        (b"", {}, "empty"),
+        (b"<html>404</html>", {}, "not_captions"),
+        (b"WEBVTT\n\n00:xx --> 00:yy\nHello\n", {}, "unparsable"),
+    ],
+)
+def test_a_recording_without_usable_captions_gives_windows_that_say_why(
+    tmp_path: Path, caption: bytes | None, columns: dict[str, Any], status: str
+) -> None:
+    rows = segments(tmp_path, recording(tmp_path, caption, **columns))
+    assert [(row["start_ms"], row["end_ms"], row["text"], row["cues"]) for row in rows] == [
+        (0, 30_000, None, None)
+    ]
+    assert rows[0]["caption_status"] == status
+    assert (rows[0]["caption_end_ms"], rows[0]["num_lost_cues"]) == (None, 0)
+
+
+def test_only_recordings_with_audio_give_segments_and_in_their_order(tmp_path: Path) -> None:
+    rows = segments(
+        tmp_path,
+        recording(tmp_path, recording_id="b", duration_ms=40),
+        recording(tmp_path, recording_id="x", status="http_404", duration_ms=None),
+        recording(tmp_path, recording_id="a"),
+    )
+    assert [row["segment_id"] for row in rows] == ["b:0", "a:0"]
+
+
+def test_a_part_without_audio_gives_an_empty_part(tmp_path: Path) -> None:
+    assert segments(tmp_path, recording(tmp_path, status="robots")) == []
+
+
+def test_a_lost_recording_is_noticed(tmp_path: Path) -> None:
+    inputs = {"recording": tables.from_rows([recording(tmp_path)], schema.RECORDING)}
+    with pytest.raises(AssertionError, match="segments lack recordings {'r1'}"):
+        STAGE.conserve(inputs, {"segment": [schema.SEGMENT.empty_table()]})
+
+
+def test_window_options_are_part_of_the_fingerprint() -> None:
+    other = segment_stage(SegmentConfig(window=WindowOptions(max_ms=20_000)))
+    assert STAGE.outputs[0].config == {
+        "window": {"max_ms": 30_000, "max_gap_ms": 2000, "pad_ms": 200, "min_gap_window_ms": 5000}
+    }
+    assert other.outputs[0].config != STAGE.outputs[0].config
+
+
+def test_the_stage_can_be_sent_to_a_worker() -> None:
+    import pickle
+
+    assert pickle.loads(pickle.dumps(STAGE.run)) == STAGE.run
+    assert isinstance(STAGE.outputs[0].schema, pa.Schema)

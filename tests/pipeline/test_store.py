@@ -1,0 +1,59 @@
+"""Bytes are published whole, once, and under their hash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import store
+
+
+def test_a_published_file_reads_back_and_leaves_no_temporary_behind(tmp_path: Path) -> None:
+    uri = store.join(str(tmp_path), "a", "b.bin")
+    store.publish(uri, b"one")
+    store.publish(uri, b"two")
+    assert store.read_bytes(uri) == b"two"
+    assert store.list_names(store.join(str(tmp_path), "a")) == ["b.bin"]
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = str(tmp_path / "b.bin")
+    store.publish(uri, b"old")
+
+    def full_disk(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        store.publish(uri, b"new")
+    assert store.read_bytes(uri) == b"old"
+
+
+def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
+    first = store.put_blob(str(tmp_path), b"sound")
+    uri = store.blob_uri(str(tmp_path), first)
+    before = Path(uri).stat().st_mtime_ns
+    assert store.put_blob(str(tmp_path), b"sound") == first
+    assert Path(uri).stat().st_mtime_ns == before
+    assert store.read_bytes(uri) == b"sound"
+
+
+def test_a_blob_of_the_wrong_size_is_written_again(tmp_path: Path) -> None:
+    digest = store.put_blob(str(tmp_path), b"sound")
+    Path(store.blob_uri(str(tmp_path), digest)).write_bytes(b"sou")
+    store.put_blob(str(tmp_path), b"sound")
+    assert store.read_bytes(store.blob_uri(str(tmp_path), digest)) == b"sound"
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_local_and_remote_stores_answer_alike(scheme: str, tmp_path: Path) -> None:
+    root = f"{scheme}{tmp_path}"
+    uri = store.join(root, "x", "y.txt")
+    assert not store.exists(uri)
+    assert store.list_names(store.join(root, "x")) == []
+    store.publish(uri, b"0123456789")
+    assert store.exists(uri)
+    assert store.size(uri) == 10
+    assert store.read_range(uri, 2, 5) == b"234"
+    assert store.list_names(store.join(root, "x")) == ["y.txt"]

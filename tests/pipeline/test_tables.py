@@ -1,0 +1,44 @@
+"""Tables keep to their schema and give the same bytes for the same rows."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from pipeline import tables
+from pipeline.errors import DataError
+from pipeline.schema import TIMING
+
+ROWS = [{"segment_id": "a:0", "chars_per_s": 12.5, "overrun_ms": 0, "max_cue_ms": None}]
+
+
+def test_the_same_rows_give_the_same_parquet_bytes_and_digest() -> None:
+    one, two = (tables.from_rows(ROWS, TIMING) for _ in range(2))
+    assert tables.to_parquet(one) == tables.to_parquet(two)
+    assert tables.digest(one) == tables.digest(two)
+
+
+def test_the_digest_ignores_only_what_it_is_told_to() -> None:
+    one = tables.from_rows(ROWS, TIMING)
+    two = tables.from_rows([ROWS[0] | {"overrun_ms": 7}], TIMING)
+    assert tables.digest(one) != tables.digest(two)
+    assert tables.digest(one, ignore=["overrun_ms"]) == tables.digest(two, ignore=["overrun_ms"])
+
+
+def test_a_column_too_many_or_too_few_is_named() -> None:
+    table = pa.table({"segment_id": ["a:0"], "chars_per_second": [1.0]})
+    with pytest.raises(DataError, match=r"'timing' lacks columns \['chars_per_s', .*unknown columns \['chars_per_second'\]"):
+        tables.conform(table, TIMING)
+
+
+def test_zipping_parts_of_different_segments_is_an_error() -> None:
+    one = tables.from_rows(ROWS, TIMING)
+    other = pa.table({"segment_id": ["b:0"], "kept": [True]})
+    with pytest.raises(DataError, match="do not describe the same segments"):
+        tables.zip_columns(one, other)
+
+
+def test_zipping_adds_only_columns_that_are_new() -> None:
+    one = tables.from_rows(ROWS, TIMING)
+    other = pa.table({"segment_id": ["a:0"], "kept": [True]})
+    assert tables.zip_columns(one, other).column_names == [*TIMING.names, "kept"]
