@@ -44,9 +44,7 @@ class Bars:
             self.close()
             self._bar = tqdm(total=num_units, desc=stage, unit="unit", disable=not sys.stderr.isatty())
             if self._bar.disable:
-                print(
-                    f"{stage}: {num_units - num_done} of {num_units} units to do", file=sys.stderr, flush=True
-                )
+                print(f"{stage}: {num_units - num_done} of {num_units} units to do", file=sys.stderr, flush=True)
                 self._bar.desc = stage
         self._bar.n = num_done
         self._bar.refresh()

@@ -5,6 +5,7 @@ Both give the same results. A unit that fails is tried again, three times in all
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -94,8 +95,8 @@ class RayExecutor:
             os.environ.setdefault("RAY_task_oom_retries", str(ATTEMPTS - 1))
             import ray
 
-            limits = {} if self._address else {"num_cpus": self._num_cpus, "include_dashboard": False}
-            ray.init(address=self._address, logging_level="ERROR", log_to_driver=False, **limits)
+            limits: dict[str, Any] = {} if self._address else {"num_cpus": self._num_cpus, "include_dashboard": False}
+            ray.init(address=self._address, logging_level=logging.ERROR, log_to_driver=False, **limits)
             self._ray = ray
         return self._ray
 

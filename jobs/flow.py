@@ -75,9 +75,7 @@ class Flow:
         for index in range(num_units):
             missing = {name: place for name, place in stale.items() if index not in done[name]}
             if missing:
-                units.append(
-                    Unit(stage=stage, index=index, inputs=inputs, outputs=missing, blobs_uri=self.blobs_uri)
-                )
+                units.append(Unit(stage=stage, index=index, inputs=inputs, outputs=missing, blobs_uri=self.blobs_uri))
         return units
 
     def _execute(self, stage: Stage, units: list[Unit], num_units: int) -> None:
@@ -93,7 +91,8 @@ class Flow:
         if failed:
             listed = "; ".join(f"unit {index}: {error}" for index, error in sorted(failed.items())[:5])
             raise DataError(
-                f"stage {stage.name!r} failed on {len(failed)} of {num_units} units ({listed}); run again to try only these"
+                f"stage {stage.name!r} failed on {len(failed)} of {num_units} units ({listed}); "
+                "run again to try only these"
             )
 
     def _explain(self, output: Output, place: Artifact, known: Mapping[str, Artifact], stage: Stage) -> str:
@@ -104,7 +103,8 @@ class Flow:
         if published:
             return f"{head}  interrupted: {published} units are published"
         identity = _identity(output, stage, known)
-        return f"{head}  stale: {_nearest_difference(identity, artifact.previous_identities(self.root_uri, output.name))}"
+        earlier = artifact.previous_identities(self.root_uri, output.name)
+        return f"{head}  stale: {_nearest_difference(identity, earlier)}"
 
 
 def _places(stage: Stage, known: Mapping[str, Artifact], root_uri: str) -> dict[str, Artifact]:
@@ -134,11 +134,7 @@ def _nearest_difference(identity: Mapping[str, Any], earlier: Sequence[Mapping[s
     differences = [sorted(set(flat.items()) ^ set(_flatten(other).items())) for other in earlier]
     nearest = min(differences, key=len)
     names = sorted({name for name, _ in nearest})
-    return (
-        f"{', '.join(names[:4])} changed since the nearest earlier one"
-        if names
-        else "its manifest is missing"
-    )
+    return f"{', '.join(names[:4])} changed since the nearest earlier one" if names else "its manifest is missing"
 
 
 def _flatten(value: Any, prefix: str = "") -> dict[str, str]:

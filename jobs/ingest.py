@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ EMBEDDED_HOST = "embedded.sotto.test"
 @clean_errors
 def main(cfg: DictConfig) -> None:
     """Run the whole line up to shards, doing only what is not done."""
+    instantiate(cfg.source), build_stages(cfg)  # a mistake in the settings fails here, before any work
     with served_source(cfg), make_executor(ExecutorConfig(**cfg.executor)) as executor:
         bars = Bars()
         flow = Flow(
@@ -61,7 +62,7 @@ def discover_candidates(cfg: DictConfig, flow: Flow) -> Artifact:
 
 
 @contextmanager
-def served_source(cfg: DictConfig) -> Iterator[None]:
+def served_source(cfg: DictConfig) -> Generator[None]:
     """Make and serve the embedded corpus while the flow runs, when it is the source."""
     if cfg.embedded is None:
         yield

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig
+from pipeline.annotate.stage import Annotator, annotate_stage
 
 from jobs.config import instantiate
-from pipeline.annotate.stage import Annotator, annotate_stage
 from pipeline.decide.rules import Check, Rule, try_examples
 from pipeline.decide.stage import decide_stage
 from pipeline.dedup.stage import dedup_stage
@@ -42,11 +42,10 @@ def _checks(nodes: DictConfig) -> tuple[dict[str, Annotator], dict[str, Check]]:
         annotator: Annotator = plain["annotator"]
         if annotators.setdefault(annotator.NAME, annotator) != annotator:
             raise UserError(
-                f"check {name!r} configures annotator {annotator.NAME!r} unlike another check; expected the same settings; mend conf/check"
+                f"check {name!r} configures annotator {annotator.NAME!r} unlike another check; "
+                "expected the same settings; mend conf/check"
             )
         rules = tuple(Rule(**rule) for rule in plain["rules"])
-        checks[str(name)] = Check(
-            family=annotator.NAME, rules=rules, examples=tuple(plain.get("examples", ()))
-        )
+        checks[str(name)] = Check(family=annotator.NAME, rules=rules, examples=tuple(plain.get("examples", ())))
         try_examples(str(name), checks[str(name)])
     return annotators, checks

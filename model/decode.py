@@ -108,17 +108,13 @@ def _check(model: Whisper, tokenizer: Tokenizer, prompt: Sequence[Sequence[int]]
         )
 
 
-def _no_speech_probs(
-    logits_BLV: Tensor, tokenizer: Tokenizer, prompt: Sequence[Sequence[int]]
-) -> list[float]:
+def _no_speech_probs(logits_BLV: Tensor, tokenizer: Tokenizer, prompt: Sequence[Sequence[int]]) -> list[float]:
     places = [list(row).index(tokenizer.sot) for row in prompt]
     at_start_BV = logits_BLV[torch.arange(len(places)), places]
     return at_start_BV.softmax(dim=-1)[:, tokenizer.no_speech].tolist()
 
 
-def _allowed(
-    tokenizer: Tokenizer, prompt: Sequence[Sequence[int]], device: torch.device
-) -> tuple[Tensor, Tensor]:
+def _allowed(tokenizer: Tokenizer, prompt: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return which tokens may come first, and which later, for each row."""
     later_BV = torch.zeros(len(prompt), tokenizer.n_vocab, dtype=torch.bool)
     later_BV[:, : tokenizer.eot + 1] = True

@@ -177,9 +177,7 @@ class AudioEncoder(nn.Module):
         x_BDT = F.gelu(self.conv1(_zero_padding(mel_BFT, frames_BT, dim=1)))
         x_BSD = F.gelu(self.conv2(_zero_padding(x_BDT, frames_BT, dim=1))).transpose(1, 2)
         num_positions, max_positions = x_BSD.shape[1], self.positional_embedding.shape[0]
-        assert num_positions <= max_positions, (
-            f"{num_positions} audio positions exceed n_audio_ctx {max_positions}"
-        )
+        assert num_positions <= max_positions, f"{num_positions} audio positions exceed n_audio_ctx {max_positions}"
         x_BSD = x_BSD + self.positional_embedding[:num_positions]
         valid_BS = _valid(None if lengths_B is None else audio_length(lengths_B), num_positions)
         mask = None if valid_BS is None else valid_BS[:, None, None, :]
@@ -233,9 +231,7 @@ class Whisper(nn.Module):
         """Build with weights ready for training; `stochastic_depth` is the drop rate of the last layers."""
         super().__init__()
         if not 0.0 <= stochastic_depth < 1.0:
-            raise UserError(
-                f"stochastic_depth {stochastic_depth} is no drop rate; expected 0 to below 1; Whisper v2 used 0.1"
-            )
+            raise UserError(f"stochastic_depth {stochastic_depth} is no drop rate; expected 0 to below 1; try 0.1")
         self.dims = dims
         self.encoder = AudioEncoder(dims, stochastic_depth)
         self.decoder = TextDecoder(dims, stochastic_depth)

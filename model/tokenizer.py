@@ -89,9 +89,7 @@ class Tokenizer:
         """Return the language of a language token."""
         if token not in self.all_language_ids:
             first, last = self.all_language_ids[0], self.all_language_ids[-1]
-            raise UserError(
-                f"token {token} is no language token; they are {first} to {last}; check the vocabulary"
-            )
+            raise UserError(f"token {token} is no language token; they are {first} to {last}; check the vocabulary")
         return self.codes[token - self.sot - 1]
 
     def timestamp(self, ms: int) -> int:
@@ -103,9 +101,7 @@ class Tokenizer:
             )
         return self.timestamp_begin + (ms + TIMESTAMP_STEP_MS // 2) // TIMESTAMP_STEP_MS
 
-    def sot_sequence(
-        self, lang: str, task: Literal["transcribe", "translate"], timestamps: bool = False
-    ) -> list[int]:
+    def sot_sequence(self, lang: str, task: Literal["transcribe", "translate"], timestamps: bool = False) -> list[int]:
         """Return the prompt that asks for a task (Whisper, Figure 1)."""
         task_id = self.transcribe if task == "transcribe" else self.translate
         return [self.sot, self.language_id(lang), task_id] + ([] if timestamps else [self.no_timestamps])
@@ -180,9 +176,7 @@ def _rank_file(ranks: dict[bytes, int]) -> bytes:
 
 
 def _parse_ranks(source: str | Path | bytes) -> dict[bytes, int]:
-    name, content = (
-        ("<bytes>", source) if isinstance(source, bytes) else (str(source), Path(source).read_bytes())
-    )
+    name, content = ("<bytes>", source) if isinstance(source, bytes) else (str(source), Path(source).read_bytes())
     ranks: dict[bytes, int] = {}
     for number, line in enumerate(content.splitlines(), start=1):
         try:
@@ -196,8 +190,7 @@ def _parse_ranks(source: str | Path | bytes) -> dict[bytes, int]:
     has_all_bytes = all(bytes([byte]) in ranks for byte in range(256))
     if not has_all_bytes or sorted(ranks.values()) != list(range(len(ranks))):
         raise DataError(
-            f"rank file {name!r} is incomplete; "
-            "expected all 256 bytes and ranks 0 to n-1; fetch or train it again"
+            f"rank file {name!r} is incomplete; expected all 256 bytes and ranks 0 to n-1; fetch or train it again"
         )
     return ranks
 

@@ -68,9 +68,7 @@ def published_units(artifact: Artifact) -> set[int]:
     return {int(name.removesuffix(".json")) for name in names if name.endswith(".json")}
 
 
-def publish_unit(
-    artifact: Artifact, unit: int, parts: Mapping[int, pa.Table], count_by: Sequence[str]
-) -> None:
+def publish_unit(artifact: Artifact, unit: int, parts: Mapping[int, pa.Table], count_by: Sequence[str]) -> None:
     """Publish the parts of a unit (part number to table), then the receipt that makes them count."""
     receipts = [asdict(_publish_part(artifact, number, table, count_by)) for number, table in parts.items()]
     store.publish(_receipt_uri(artifact, unit), _json_bytes({"parts": receipts}))
@@ -96,7 +94,8 @@ def read_manifest(artifact: Artifact) -> dict[str, Any]:
     uri = store.join(artifact.uri, MANIFEST)
     if not store.exists(uri):
         raise DataError(
-            f"artifact {artifact.name} {artifact.fingerprint} has no {MANIFEST}; expected a finished one; run ingest again"
+            f"artifact {artifact.name} {artifact.fingerprint} has no {MANIFEST}; "
+            "expected a finished one; run ingest again"
         )
     return cast(dict[str, Any], json.loads(store.read_bytes(uri)))
 
@@ -130,16 +129,12 @@ def _publish_part(artifact: Artifact, number: int, table: pa.Table, count_by: Se
     data = tables.to_parquet(table)
     name = part_name(number)
     store.publish(store.join(artifact.uri, name), data)
-    counts = {
-        f"{column}:{value}": number for column in count_by for value, number in _value_counts(table, column)
-    }
+    counts = {f"{column}:{value}": number for column in count_by for value, number in _value_counts(table, column)}
     return Part(name=name, rows=table.num_rows, sha256=hashlib.sha256(data).hexdigest(), counts=counts)
 
 
 def _value_counts(table: pa.Table, column: str) -> list[tuple[str, int]]:
-    return sorted(
-        (str(pair["values"]), int(pair["counts"])) for pair in table[column].value_counts().to_pylist()
-    )
+    return sorted((str(pair["values"]), int(pair["counts"])) for pair in table[column].value_counts().to_pylist())
 
 
 def _read_receipt(artifact: Artifact, unit: int) -> list[dict[str, Any]]:

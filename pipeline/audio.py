@@ -83,9 +83,7 @@ def decode_bytes(data: bytes, max_duration_ms: int) -> Decoded:
     """Decode audio in memory to 16 kHz mono; DecodeError says why it cannot be."""
     name = sniff(data)
     if name is None:
-        raise DecodeError(
-            f"no known audio container starts with {data[:8]!r}; expected one of {sorted(DEMUXERS)}"
-        )
+        raise DecodeError(f"no known audio container starts with {data[:8]!r}; expected one of {sorted(DEMUXERS)}")
     try:
         with av.open(io.BytesIO(data), format=DEMUXERS[name], metadata_errors="ignore") as file:
             return _decode_stream(file, name, max_duration_ms)
@@ -124,7 +122,7 @@ def _frames(file: Any, stream: Any, rate: int) -> Iterator[Samples]:
     resampler = av.AudioResampler(format="fltp", rate=rate)
     for frame in file.decode(stream):
         for part in resampler.resample(frame):
-            yield _mono(part.to_ndarray())
+            yield _mono(np.asarray(part.to_ndarray(), dtype=np.float32))
 
 
 def _resampled(frames: Iterator[Samples], rate: int, max_duration_ms: int) -> Iterator[Samples]:
@@ -137,9 +135,7 @@ def _resampled(frames: Iterator[Samples], rate: int, max_duration_ms: int) -> It
         num_pending += len(frame)
         num_seen += len(frame)
         if num_seen * 1000 > max_duration_ms * rate:
-            raise DecodeError(
-                f"audio is longer than {max_duration_ms} ms; raise fetch.max_duration_ms to take it"
-            )
+            raise DecodeError(f"audio is longer than {max_duration_ms} ms; raise fetch.max_duration_ms to take it")
         if num_pending >= BLOCK_SAMPLES:
             yield stream.resample_chunk(np.concatenate(pending))
             pending, num_pending = [], 0

@@ -135,9 +135,7 @@ _ROWS: tuple[tuple[int, str, str, str], ...] = (
 def _language(slot: int, code: str, name: str, scripts: tuple[str, ...]) -> Language:
     has_case = scripts[0] in _CASED_SCRIPTS
     spaces_words = scripts[0] not in _UNSPACED_SCRIPTS
-    return Language(
-        code=code, name=name, slot=slot, scripts=scripts, has_case=has_case, spaces_words=spaces_words
-    )
+    return Language(code=code, name=name, slot=slot, scripts=scripts, has_case=has_case, spaces_words=spaces_words)
 
 
 LANGUAGES: dict[str, Language] = {

@@ -77,9 +77,7 @@ class Unit:
 def semantic_config(config: Any) -> dict[str, Any]:
     """Return the fields of a config dataclass that change its output; the rest carry `{'semantic': False}`."""
     return {
-        item.name: _plain(getattr(config, item.name))
-        for item in fields(config)
-        if item.metadata.get("semantic", True)
+        item.name: _plain(getattr(config, item.name)) for item in fields(config) if item.metadata.get("semantic", True)
     }
 
 
@@ -131,15 +129,12 @@ def _read_input(unit: Unit, name: str, columns: tuple[str, ...] | None) -> pa.Ta
 def _read_gathered(source: Artifact, columns: tuple[str, ...] | None) -> pa.Table:
     parts = [artifact.read_part(source, number, columns) for number in range(artifact.num_parts(source))]
     return pa.concat_tables(
-        part.append_column(PART, pa.array([number] * part.num_rows, pa.int64()))
-        for number, part in enumerate(parts)
+        part.append_column(PART, pa.array([number] * part.num_rows, pa.int64())) for number, part in enumerate(parts)
     )
 
 
 def _publish(unit: Unit, output: Output, parts: Sequence[pa.Table]) -> None:
-    assert unit.stage.is_gather or len(parts) == 1, (
-        f"{output.name}: a map unit writes one part, not {len(parts)}"
-    )
+    assert unit.stage.is_gather or len(parts) == 1, f"{output.name}: a map unit writes one part, not {len(parts)}"
     numbered = {unit.index + number: table for number, table in enumerate(parts)}
     artifact.publish_unit(unit.outputs[output.name], unit.index, numbered, output.count_by)
 

@@ -103,7 +103,8 @@ def blob_uri(root_uri: str, sha256: str) -> str:
 
 
 def _remote(uri: str) -> Any:
-    return fsspec.filesystem(uri.split("://", 1)[0])  # pyright: ignore[reportUnknownMemberType]
+    # Other processes write too: a cached listing would hide what they published.
+    return fsspec.filesystem(uri.split("://", 1)[0], use_listings_cache=False)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _sync_folder(folder: Path) -> None:

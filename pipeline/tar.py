@@ -61,9 +61,7 @@ def iter_members(data: bytes) -> Iterator[tuple[str, bytes]]:
             raise DataError(f"tar member at byte {position} has a damaged header ({error})") from error
         start = position + BLOCK_BYTES
         if not info.isreg() or not MEMBER_NAME.fullmatch(info.name):
-            raise DataError(
-                f"tar member {info.name!r} is not a plain sample file; expected {MEMBER_NAME.pattern}"
-            )
+            raise DataError(f"tar member {info.name!r} is not a plain sample file; expected {MEMBER_NAME.pattern}")
         if start + info.size > len(data):
             raise DataError(f"tar member {info.name!r} is cut short; expected {info.size} bytes")
         yield info.name, data[start : start + info.size]

@@ -1,4 +1,4 @@
-"""The segments of each recording together, for what is measured on whole documents or on whole audio files."""
+"""The segments of each recording together, for what is measured on whole documents or whole audio files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 
 def by_recording(segments: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield each recording's id and its segments, in order; they stand together, as the segment stage wrote them."""
+    """Yield each recording's id and its segments, in order; they stand together, as they were written."""
     ids = segments["recording_id"].to_pylist()
     seen: set[str] = set()
     start = 0

@@ -1,4 +1,4 @@
-"""The script a text is written in, as evidence for its language: most scripts admit few languages, some one."""
+"""The script a text is written in, as evidence for its language: most scripts admit few, some only one."""
 
 from __future__ import annotations
 
@@ -56,9 +56,7 @@ def dominant(text: str) -> str | None:
 def languages_of(script: str) -> tuple[str, ...]:
     """Return the codes of Whisper's languages that are written in a script."""
     return tuple(
-        code
-        for code, language in LANGUAGES.items()
-        if script in {_MERGED.get(name, name) for name in language.scripts}
+        code for code, language in LANGUAGES.items() if script in {_MERGED.get(name, name) for name in language.scripts}
     )
 
 

@@ -46,9 +46,7 @@ def route(windows: pa.Table, max_no_speech_ratio: float) -> Route:
     to_english = pc.fill_null(pc.equal(text_lang, TRANSLATE_TO), False)
     is_silent = pc.fill_null(pc.less_equal(windows["speech_ratio"], max_no_speech_ratio), False)
     kind = pc.case_when(
-        pc.make_struct(
-            pc.and_(has_text, same), pc.and_(has_text, to_english), pc.and_(pc.invert(has_text), is_silent)
-        ),
+        pc.make_struct(pc.and_(has_text, same), pc.and_(has_text, to_english), pc.and_(pc.invert(has_text), is_silent)),
         pa.scalar("transcribe"),
         pa.scalar("translate"),
         pa.scalar("no_speech"),

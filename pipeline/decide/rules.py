@@ -85,22 +85,22 @@ def try_examples(name: str, check: Check) -> None:
         rules = [rule for rule in check.rules if rule.column in row]
         if not rules:
             raise UserError(
-                f"check {name!r} example {dict(row)} names no column of its rules; expected one of {[r.column for r in check.rules]}; mend conf/check"
+                f"check {name!r} example {dict(row)} names no column of its rules; "
+                f"expected one of {[rule.column for rule in check.rules]}; mend conf/check"
             )
         kept = all(bool(rule.passes(pa.chunked_array([[row[rule.column]]]))[0][0]) for rule in rules)
         if kept != example["keep"]:
             verb = "keeps" if kept else "rejects"
             raise UserError(
-                f"check {name!r} {verb} its example {dict(row)}; the example says keep={example['keep']}; mend the threshold or the example"
+                f"check {name!r} {verb} its example {dict(row)}; "
+                f"the example says keep={example['keep']}; mend the threshold or the example"
             )
 
 
 def _column(families: Mapping[str, pa.Table], family: str, rule: Rule) -> pa.ChunkedArray:
     table = families[family]
     if rule.column not in table.column_names:
-        raise unknown_name(
-            f"rule {rule.reason!r} of family {family!r} column", rule.column, table.column_names
-        )
+        raise unknown_name(f"rule {rule.reason!r} of family {family!r} column", rule.column, table.column_names)
     return table[rule.column]
 
 

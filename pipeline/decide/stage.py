@@ -73,9 +73,7 @@ class Decide:
         return {"decision": [pa.table(columns)]}
 
     def _splits(self, segments: pa.Table, recordings: pa.Table) -> pa.Array:
-        digests = dict(
-            zip(recordings["recording_id"].to_pylist(), recordings["sha256"].to_pylist(), strict=True)
-        )
+        digests = dict(zip(recordings["recording_id"].to_pylist(), recordings["sha256"].to_pylist(), strict=True))
         names = {key: split_of(digest, self.config) for key, digest in digests.items() if digest}
         return pa.array([names[key] for key in segments["recording_id"].to_pylist()], pa.string())
 
@@ -94,11 +92,7 @@ def decide_stage(config: DecideConfig, checks: Mapping[str, Check]) -> Stage:
             "cluster": None,
             **dict.fromkeys(families, None),
         },
-        outputs=(
-            Output(
-                name="decision", schema=DECISION, version=1, config=identity, count_by=("reason", "split")
-            ),
-        ),
+        outputs=(Output(name="decision", schema=DECISION, version=1, config=identity, count_by=("reason", "split")),),
         run=Decide(config, checks),
         conserve=same_segments,
     )
@@ -157,7 +151,5 @@ def _all_reasons(verdicts: Verdicts) -> pa.Array:
 def _identity(check: Check) -> dict[str, Any]:
     # The words of `why` change nothing, and no artifact.
     names = ("reason", "column", "keep", "applies_to", "null_is")
-    rules = [
-        {name: getattr(rule, name) for name in names} | {"keep": dict(rule.keep)} for rule in check.rules
-    ]
+    rules = [{name: getattr(rule, name) for name in names} | {"keep": dict(rule.keep)} for rule in check.rules]
     return {"family": check.family, "rules": rules}

@@ -86,8 +86,7 @@ def dedup_stage(config: DedupConfig) -> Stage:
 
 def _cluster_rows(part: pa.Table, matches: Mapping[str, Match]) -> pa.Table:
     rows = [
-        _cluster_row(row["segment_id"], row["recording_id"], matches[row["recording_id"]])
-        for row in part.to_pylist()
+        _cluster_row(row["segment_id"], row["recording_id"], matches[row["recording_id"]]) for row in part.to_pylist()
     ]
     return tables.from_rows(rows, CLUSTER)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -142,18 +142,14 @@ class Http:
             try:
                 return await self._read(url, max_bytes)
             except TimeoutError:
-                return Response(
-                    status="timeout", detail=f"no answer in {self._options.timeout_s} s", is_retryable=True
-                )
+                return Response(status="timeout", detail=f"no answer in {self._options.timeout_s} s", is_retryable=True)
             except aiohttp.ClientPayloadError as error:
                 return Response(status="truncated", detail=str(error), is_retryable=True)
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 # aiohttp wraps what the socket factory raises, and joins several addresses' errors into one text.
                 blocked = NOT_PUBLIC in str(error)
                 status = "blocked_address" if blocked else "network"
-                return Response(
-                    status=status, detail=f"{type(error).__name__}: {error}", is_retryable=not blocked
-                )
+                return Response(status=status, detail=f"{type(error).__name__}: {error}", is_retryable=not blocked)
             finally:
                 self._next_s[host] = time.monotonic() + self._delay_s(url)
 
@@ -163,21 +159,17 @@ class Http:
             if code in (301, 302, 303, 307, 308) and "Location" in answer.headers:
                 return Response(status="redirect", detail=answer.headers["Location"], http_status=code)
             if code != 200:
-                return Response(
-                    status=f"http_{code}", is_retryable=code in RETRYABLE_STATUS, http_status=code
-                )
+                return Response(status=f"http_{code}", is_retryable=code in RETRYABLE_STATUS, http_status=code)
             body = bytearray()
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 body += chunk
                 if len(body) > max_bytes:
-                    return Response(
-                        status="too_large", detail=f"more than {max_bytes} bytes", http_status=code
-                    )
+                    return Response(status="too_large", detail=f"more than {max_bytes} bytes", http_status=code)
             return Response(status="ok", http_status=code, etag=etag, body=bytes(body))
 
 
 @asynccontextmanager
-async def open_http(options: HttpOptions) -> AsyncIterator[Http]:
+async def open_http(options: HttpOptions) -> AsyncGenerator[Http]:
     """Open a session with the guard, no cookies, no proxies from the environment and no content encoding."""
     connector = aiohttp.TCPConnector(
         resolver=PinnedResolver(options.pins),

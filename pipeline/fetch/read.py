@@ -15,7 +15,8 @@ def read_listing(url: str, options: HttpOptions) -> bytes:
         response = get_one(url, options)
         if response.status != "ok":
             raise UserError(
-                f"listing {url!r} cannot be fetched ({response.status}: {response.detail}); expected a public http(s) address; "
+                f"listing {url!r} cannot be fetched ({response.status}: {response.detail}); "
+                "expected a public http(s) address; "
                 "set fetch.http.allow_private=true for a server of your own"
             )
         return response.body

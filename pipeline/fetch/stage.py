@@ -1,4 +1,4 @@
-"""Fetch: CANDIDATE to RECORDING, one row each; bytes go once to content-addressed storage, then are decoded to be believed."""
+"""Fetch: CANDIDATE to RECORDING, one row each; bytes are stored once by content, then decoded to be believed."""
 
 from __future__ import annotations
 
@@ -61,10 +61,7 @@ class Fetch:
         """Fetch a part of candidates, then decode each audio file once to learn what it really is."""
         candidates: list[Row] = inputs["candidate"].to_pylist()
         pairs = asyncio.run(self._download(candidates, context.blobs_uri))
-        rows = [
-            self._recording(row, *pair, context.blobs_uri)
-            for row, pair in zip(candidates, pairs, strict=True)
-        ]
+        rows = [self._recording(row, *pair, context.blobs_uri) for row, pair in zip(candidates, pairs, strict=True)]
         return {"recording": [tables.from_rows(rows, RECORDING)]}
 
     async def _download(self, candidates: list[Row], blobs_uri: str) -> list[tuple[Blob, Blob]]:
@@ -161,9 +158,7 @@ def fetch_stage(config: FetchConfig) -> Stage:
 
 def _same_candidates(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
     found = pa.concat_tables(outputs["recording"])["candidate_id"].combine_chunks()
-    assert found.equals(inputs["candidate"]["candidate_id"].combine_chunks()), (
-        "fetch lost or added a candidate"
-    )
+    assert found.equals(inputs["candidate"]["candidate_id"].combine_chunks()), "fetch lost or added a candidate"
 
 
 def _read_local(path: str) -> Response:
@@ -174,16 +169,15 @@ def _read_local(path: str) -> Response:
 
 
 def _stored(response: Response, blobs_uri: str) -> Blob:
-    kept = {"status": response.status, "detail": response.detail, "is_retryable": response.is_retryable}
-    if response.status != "ok":
-        return Blob(**kept, http_status=response.http_status)
-    digest = store.put_blob(blobs_uri, response.body)
+    is_ok = response.status == "ok"
     return Blob(
-        **kept,
+        status=response.status,
+        detail=response.detail,
+        is_retryable=response.is_retryable,
         http_status=response.http_status,
         etag=response.etag,
-        sha256=digest,
-        num_bytes=len(response.body),
+        sha256=store.put_blob(blobs_uri, response.body) if is_ok else None,
+        num_bytes=len(response.body) if is_ok else None,
     )
 
 

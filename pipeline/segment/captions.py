@@ -17,11 +17,14 @@ from dataclasses import dataclass
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 _MAX_DAMAGE = 0.1  # share of non-ASCII characters that may be broken in text we still call UTF-8
 
+_DEBRIS = "\ufeffï»¿ \t\r\n"  # a second BOM, or one read as Windows-1252, before the first line
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _STAMP = r"(-?)(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2})(?:[.,](\d{1,9}))?"
 _TIMING = re.compile(rf"\s*{_STAMP}\s*-{{1,3}}>\s*{_STAMP}(?!\S)")
 _TIMING_ATTEMPT = re.compile(r"^[ \t]*-?\d+[:.,].*-->", re.MULTILINE)
-_HTML = re.compile(r"\s*<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+_HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+
+_SPACES = re.compile(r"[ \t\n]+")
 
 # Elements whose content nobody says: scripts, style sheets, ruby readings (they repeat the base text).
 _SILENT = re.compile(r"<(script|style|rt)\b[^<>]*>(?:(?!</\1|</ruby).)*", re.IGNORECASE | re.DOTALL)
@@ -57,10 +60,10 @@ def parse(data: bytes) -> Caption:
     text = _decode(data)
     if not text.strip():
         return Caption(status="empty", detail="no text")
-    if "\0" in text or _HTML.match(text):
+    if "\0" in text or _HTML.match(text.lstrip(_DEBRIS)):
         kind = "binary data" if "\0" in text else "an HTML page"
         return Caption(status="not_captions", detail=f"{kind}: {text.strip()[:60]!r}")
-    is_vtt = text.lstrip().startswith("WEBVTT")
+    is_vtt = text.lstrip(_DEBRIS).startswith("WEBVTT")
     lines = _LINE_END.split(text)
     timings = [index for index, line in enumerate(lines) if _TIMING.match(line)]
     if timings:
@@ -114,8 +117,9 @@ def _payloads(lines: list[str], timings: list[int], format_name: str) -> Iterato
 
 
 def _plain(payload: list[str]) -> str:
-    text = _MARKUP.sub("", _SILENT.sub("", "\n".join(payload)))
-    return " ".join(html.unescape(text).split())
+    text = html.unescape(_MARKUP.sub("", _SILENT.sub("", "\n".join(payload))))
+    # A no-break space stays: it may be a byte of text in the wrong encoding.
+    return _SPACES.sub(" ", text).strip(" ") if text.strip() else ""
 
 
 def _span(timing_line: str) -> tuple[int, int] | None:
@@ -128,9 +132,7 @@ def _span(timing_line: str) -> tuple[int, int] | None:
     return max(start_ms, 0), end_ms
 
 
-def _milliseconds(
-    sign: str, hours: str | None, minutes: str, seconds: str, fraction: str | None
-) -> int | None:
+def _milliseconds(sign: str, hours: str | None, minutes: str, seconds: str, fraction: str | None) -> int | None:
     """Return a stamp in ms, None where no clock shows it; without hours, minutes may pass 59."""
     if int(seconds) > 59 or (hours and int(minutes) > 59):
         return None

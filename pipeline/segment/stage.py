@@ -90,9 +90,7 @@ def _content(window: Window) -> dict[str, Any]:
         "text": " ".join(cue.text for cue in visible) or None,
         "cues": [_relative(cue, window.start_ms) for cue in visible] or None,
         "cut_ms": window.cut_ms,
-        "is_repaired": any(text.mend_encoding(cue.text) != cue.text for cue in window.cues)
-        if visible
-        else None,
+        "is_repaired": any(text.mend_encoding(cue.text) != cue.text for cue in window.cues) if visible else None,
     }
 
 
@@ -109,6 +107,4 @@ def _every_recording_has_segments(inputs: Tables, outputs: Mapping[str, Sequence
     statuses, ids = recordings["status"].to_pylist(), recordings["recording_id"].to_pylist()
     expected = {recording_id for recording_id, status in zip(ids, statuses, strict=True) if status == "ok"}
     found = set(pa.concat_tables(outputs["segment"])["recording_id"].to_pylist())
-    assert found == expected, (
-        f"segments lack recordings {expected - found} and have {found - expected} without audio"
-    )
+    assert found == expected, f"segments lack recordings {expected - found} and have {found - expected} without audio"

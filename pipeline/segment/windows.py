@@ -121,9 +121,7 @@ def _pad(windows: Sequence[Window], duration_ms: int, options: WindowOptions) ->
         next_start_ms = windows[index + 1].start_ms if index + 1 < len(windows) else None
         room_ms = options.max_ms - (window.end_ms - window.start_ms)
         before_ms = min(options.pad_ms, window.start_ms - previous_end_ms, room_ms)
-        gap_ms = (
-            duration_ms - window.end_ms if next_start_ms is None else (next_start_ms - window.end_ms + 1) // 2
-        )
+        gap_ms = duration_ms - window.end_ms if next_start_ms is None else (next_start_ms - window.end_ms + 1) // 2
         after_ms = min(options.pad_ms, gap_ms, room_ms - before_ms)
         padded.append(replace(window, start_ms=window.start_ms - before_ms, end_ms=window.end_ms + after_ms))
         previous_end_ms = padded[-1].end_ms

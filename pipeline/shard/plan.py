@@ -47,9 +47,7 @@ class ShardPlanner:
         streams: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
         for row in rows:
             streams[row["split"], row["kind"], row["lang"]].append(row)
-        shards = [
-            shard for stream in sorted(streams) for shard in _shards(streams[stream], self.config.max_bytes)
-        ]
+        shards = [shard for stream in sorted(streams) for shard in _shards(streams[stream], self.config.max_bytes)]
         return {"shard_plan": [tables.from_rows(shard, SHARD_PLAN) for shard in shards]}
 
 
@@ -78,9 +76,7 @@ def shard_plan_stage(config: ShardConfig) -> Stage:
 
 
 def _kept_rows(inputs: Tables, decision_fingerprint: str) -> list[Row]:
-    joined = tables.zip_columns(
-        inputs["decision"].drop_columns([PART]), inputs["segment"].drop_columns([PART])
-    )
+    joined = tables.zip_columns(inputs["decision"].drop_columns([PART]), inputs["segment"].drop_columns([PART]))
     recordings = {row["recording_id"]: row for row in inputs["recording"].to_pylist()}
     rows = joined.filter(joined["kept"]).to_pylist()
     texts = {row["segment_id"]: row["text"] for row in rows}

@@ -42,15 +42,11 @@ class ShardWriter:
         clips = _cut(rows, context.blobs_uri)
         builder = TarBuilder()
         for row in rows:
-            builder.add(
-                sample_key(row["segment_id"]), {"flac": clips[row["segment_id"]], "json": _describe(row)}
-            )
+            builder.add(sample_key(row["segment_id"]), {"flac": clips[row["segment_id"]], "json": _describe(row)})
         data = builder.finish()
         uri = _relative_uri(rows[0])
         store.publish(store.join(context.output_uris["shard_index"], uri), data)
-        return {
-            "shard_index": [tables.from_rows([_index_row(rows, uri, data, builder.offsets)], SHARD_INDEX)]
-        }
+        return {"shard_index": [tables.from_rows([_index_row(rows, uri, data, builder.offsets)], SHARD_INDEX)]}
 
 
 def shard_stage() -> Stage:

@@ -59,16 +59,11 @@ class Source(Protocol):
 def discover(source: Source, read: Read, discovered_ms: int) -> list[pa.Table]:
     """List a source as CANDIDATE parts, ordered by host and URL; UserError when it offers nothing."""
     rows = {
-        row["candidate_id"]: row
-        for row in (_row(source.name, found, discovered_ms) for found in source.find(read))
+        row["candidate_id"]: row for row in (_row(source.name, found, discovered_ms) for found in source.find(read))
     }
     if not rows:
-        raise UserError(
-            f"source {source.name!r} lists no audio; expected at least one pair; check its root or address"
-        )
-    ordered = sorted(
-        rows.values(), key=lambda row: (_host(row["audio_url"]), row["audio_url"], row["candidate_id"])
-    )
+        raise UserError(f"source {source.name!r} lists no audio; expected at least one pair; check its root or address")
+    ordered = sorted(rows.values(), key=lambda row: (_host(row["audio_url"]), row["audio_url"], row["candidate_id"]))
     return [tables.from_rows(part, CANDIDATE) for part in _parts(ordered, source.candidates_per_unit)]
 
 

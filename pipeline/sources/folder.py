@@ -11,9 +11,7 @@ from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
 from pipeline.sources.discover import Found, Read, file_stamp
 
-AUDIO_SUFFIXES = frozenset(
-    {".mp3", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".flac", ".wav", ".mka", ".webm"}
-)
+AUDIO_SUFFIXES = frozenset({".mp3", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".flac", ".wav", ".mka", ".webm"})
 TEXT_SUFFIXES = (".vtt", ".srt")
 
 
@@ -32,11 +30,10 @@ class FolderSource:
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise UserError(
-                f"source.root {self.root!r} is not a folder; expected audio files with captions beside them; give root=PATH"
+                f"source.root {self.root!r} is not a folder; "
+                "expected audio files with captions beside them; give root=PATH"
             )
-        for audio in sorted(
-            path for path in root.resolve().rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES
-        ):
+        for audio in sorted(path for path in root.resolve().rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
             text = _sidecar(audio)
             yield Found(
                 page_url=str(root),
@@ -62,9 +59,7 @@ def declared_lang(audio: Path, text: Path | None) -> str | None:
 def _sidecar(audio: Path) -> Path | None:
     exact = [audio.with_suffix(suffix) for suffix in TEXT_SUFFIXES]
     tagged = [
-        path
-        for suffix in TEXT_SUFFIXES
-        for path in sorted(audio.parent.glob(f"{_glob_safe(audio.stem)}.*{suffix}"))
+        path for suffix in TEXT_SUFFIXES for path in sorted(audio.parent.glob(f"{_glob_safe(audio.stem)}.*{suffix}"))
     ]
     return next((path for path in (*exact, *tagged) if path.is_file()), None)
 

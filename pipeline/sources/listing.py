@@ -39,9 +39,7 @@ class ListingSource:
 
     def find(self, read: Read) -> Iterator[Found]:
         """List the rows in the file's order."""
-        lines = _lines(
-            read(self.root).decode("utf-8-sig", "replace"), is_csv=self.root.lower().endswith(".csv")
-        )
+        lines = _lines(read(self.root).decode("utf-8-sig", "replace"), is_csv=self.root.lower().endswith(".csv"))
         num_good = 0
         for number, row in lines:
             found = self._found(number, row)
@@ -49,7 +47,8 @@ class ListingSource:
             yield found
         if not num_good:
             raise UserError(
-                f"listing {self.root!r} has no row with an audio address; expected one of the columns {ALIASES['audio_url']}; "
+                f"listing {self.root!r} has no row with an audio address; "
+                f"expected one of the columns {ALIASES['audio_url']}; "
                 "give JSONL (an object a line) or CSV (with a header)"
             )
 
@@ -68,8 +67,7 @@ class ListingSource:
             title=values["title"],
             license=license_,
             license_evidence=f"{place}: {license_}" if license_ else None,
-            validator=" ".join(file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path)
-            or None,
+            validator=" ".join(file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path) or None,
         )
 
     def _absolute(self, url: str | None) -> str | None:
@@ -77,7 +75,7 @@ class ListingSource:
             return url
         if "://" in self.root:
             return urljoin(self.root, url)
-        return str((Path(self.root).expanduser().resolve().parent / url))
+        return str(Path(self.root).expanduser().resolve().parent / url)
 
 
 def _lines(text: str, is_csv: bool) -> Iterator[tuple[int, Mapping[str, Any] | None]]:

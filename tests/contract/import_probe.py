@@ -1,6 +1,6 @@
 """Import modules in a fresh process and say, as JSON on the last line, what doing so did beside importing.
 
-Usage: import_probe.py ROOT MODULE...  What the modules import from others is imported before the watch begins.
+Usage: import_probe.py ROOT MODULE...  What the modules import from others is imported before the watch.
 """
 
 from __future__ import annotations

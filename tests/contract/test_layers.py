@@ -56,7 +56,7 @@ def imports(source: Source) -> Iterator[str]:
 
 
 def layer_of(module: str) -> tuple[int, str] | None:
-    """Return the layer a module belongs to and the entry that puts it there; None for other people's modules."""
+    """Return the layer a module belongs to and the entry that puts it there; None for others' modules."""
     owners = [(layer, name) for layer, names in LAYERS.items() for name in names if _is_under(module, name)]
     return owners[0] if owners else None
 
@@ -85,8 +85,7 @@ def home_violations(source: Source) -> list[str]:
     return [
         f"{source.path} imports {target}; only {list(HOMES[top])} may"
         for target in imports(source)
-        if (top := target.partition(".")[0]) in HOMES
-        and not any(_is_under(source.module, home) for home in HOMES[top])
+        if (top := target.partition(".")[0]) in HOMES and not any(_is_under(source.module, home) for home in HOMES[top])
     ]
 
 

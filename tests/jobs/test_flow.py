@@ -52,7 +52,14 @@ def measure_stage(run: Any, config: Mapping[str, Any] | None = None) -> Stage:
 
 def gather_stage() -> Stage:
     output = Output(name="all", schema=OUT, version=1)
-    return Stage(name="gather", reads={"sizes": None}, outputs=(output,), run=gather, conserve=same_segments, is_gather=True)
+    return Stage(
+        name="gather",
+        reads={"sizes": None},
+        outputs=(output,),
+        run=gather,
+        conserve=same_segments,
+        is_gather=True,
+    )
 
 
 def flow(root: Path) -> Flow:
@@ -72,7 +79,10 @@ def test_a_second_run_does_nothing(tmp_path: Path) -> None:
     assert CALLS == ["a", "ccc"]
     assert target.run(stages, source(target)) == first
     assert CALLS == ["a", "ccc"]
-    assert artifact.read_all(first["all"]).to_pydict() == {"segment_id": ["a", "bb", "ccc"], "size": [1, 2, 3]}
+    assert artifact.read_all(first["all"]).to_pydict() == {
+        "segment_id": ["a", "bb", "ccc"],
+        "size": [1, 2, 3],
+    }
     assert artifact.num_parts(first["all"]) == 2
 
 
@@ -82,10 +92,10 @@ def test_a_rerun_does_only_the_missing_units_and_a_failed_one_is_named(tmp_path:
     stages = [measure_stage(Measure(str(broken)))]
     with pytest.raises(DataError, match=r"'measure' failed on 1 of 2 units \(unit 1: RuntimeError: worker fell over\)"):
         target.run(stages, source(target))
-    assert CALLS == ["a", *["ccc"] * ATTEMPTS]
+    assert ["a", *["ccc"] * ATTEMPTS] == CALLS
     broken.write_text("")
     target.run(stages, source(target))
-    assert CALLS == ["a", *["ccc"] * (ATTEMPTS + 1)]
+    assert ["a", *["ccc"] * (ATTEMPTS + 1)] == CALLS
 
 
 def test_rows_lost_by_a_stage_stop_the_run_at_once(tmp_path: Path) -> None:

@@ -13,7 +13,12 @@ from pipeline import audio, decoder
 from pipeline.audio import SAMPLE_RATE, DecodeError, Samples
 
 LIMIT_MS = 60_000
-ENCODERS = {"mp3": ("mp3", "libmp3lame"), "ogg": ("ogg", "libopus"), "mp4": ("mp4", "aac"), "matroska": ("matroska", "libopus")}
+ENCODERS = {
+    "mp3": ("mp3", "libmp3lame"),
+    "ogg": ("ogg", "libopus"),
+    "mp4": ("mp4", "aac"),
+    "matroska": ("matroska", "libopus"),
+}
 
 
 def click(rate: int = SAMPLE_RATE, seconds: float = 2.0, at_s: float = 1.0) -> Samples:

@@ -27,7 +27,9 @@ def test_the_digest_ignores_only_what_it_is_told_to() -> None:
 
 def test_a_column_too_many_or_too_few_is_named() -> None:
     table = pa.table({"segment_id": ["a:0"], "chars_per_second": [1.0]})
-    with pytest.raises(DataError, match=r"'timing' lacks columns \['chars_per_s', .*unknown columns \['chars_per_second'\]"):
+    with pytest.raises(
+        DataError, match=r"'timing' lacks columns \['chars_per_s', .*unknown columns \['chars_per_second'\]"
+    ):
         tables.conform(table, TIMING)
 
 

@@ -24,12 +24,34 @@ class Lossy:
     rate: int
     layout: str
     bits_per_second: int
+    options: tuple[tuple[str, str], ...]  # the encoder's fast ways: 2 to 4 times faster (measured 2026-11)
 
 
 LOSSY = {
-    "mp3": Lossy(container="mp3", encoder="libmp3lame", rate=44_100, layout="mono", bits_per_second=64_000),
-    "ogg": Lossy(container="ogg", encoder="libopus", rate=48_000, layout="mono", bits_per_second=32_000),
-    "m4a": Lossy(container="ipod", encoder="aac", rate=44_100, layout="stereo", bits_per_second=96_000),
+    "mp3": Lossy(
+        container="mp3",
+        encoder="libmp3lame",
+        rate=44_100,
+        layout="mono",
+        bits_per_second=64_000,
+        options=(("compression_level", "9"),),
+    ),
+    "ogg": Lossy(
+        container="ogg",
+        encoder="libopus",
+        rate=48_000,
+        layout="mono",
+        bits_per_second=32_000,
+        options=(("compression_level", "2"),),
+    ),
+    "m4a": Lossy(
+        container="ipod",
+        encoder="aac",
+        rate=44_100,
+        layout="stereo",
+        bits_per_second=96_000,
+        options=(("aac_coder", "fast"),),
+    ),
 }
 FORMATS = (*LOSSY, "flac", "wav")
 
@@ -53,9 +75,12 @@ def _encode_lossy(samples: Samples, codec: Lossy) -> bytes:
     planes = np.ascontiguousarray(np.tile(resampled, (num_channels, 1)))
     frame = av.AudioFrame.from_ndarray(planes, format="fltp", layout=codec.layout)
     frame.sample_rate = codec.rate
+    frame.pts = 0  # without a clock the encoder's delay is not written down and becomes 23 ms of silence
     sink = io.BytesIO()
     with av.open(sink, "w", format=codec.container, options=BITEXACT) as out:
-        stream = out.add_stream(codec.encoder, rate=codec.rate, layout=codec.layout)
+        stream = out.add_stream(
+            codec.encoder, rate=codec.rate, layout=codec.layout, options=dict(codec.options)
+        )
         stream.bit_rate = codec.bits_per_second
         out.mux([*stream.encode(frame), *stream.encode(None)])
     return sink.getvalue()

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.sources.embedded import captions, encoding
 from pipeline.sources.embedded.kinds import GOOD, PLANTED, Kind
 from pipeline.sources.embedded.room import CONDITIONS
-from pipeline.sources.embedded.sentences import LANGUAGES, Sentence, draw_sentences
+from pipeline.sources.embedded.sentences import Sentence, draw_sentences
 
 VOICES = {"en": "en-us", "es": "es", "sw": "sw", "am": "am"}
 VARIANTS = ("", "+m3", "+m7", "+f2", "+f4")
@@ -24,7 +24,7 @@ ITEMS_GOOD = 3
 ITEMS_PLANTED = 2
 SENTENCES_PER_ITEM = (1, 2, 2)
 
-Streams = dict[str, Iterator[Sentence]]
+Streams = dict[tuple[str, str], Iterator[Sentence]]  # by (spoken, written) language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,12 @@ class RecordingPlan:
 
 def plan_corpus(seed: int, scale: float) -> list[RecordingPlan]:
     """Plan every candidate, in listing order; at any scale each kind and each good language pair is there."""
-    streams = {language: draw_sentences(language, _rng(seed, "sentences", language)) for language in LANGUAGES}
+    said: set[str] = set()
+    streams = {
+        (spoken, written): draw_sentences(spoken, written, said, _rng(seed, "sentences", spoken, written))
+        for kind in GOOD
+        for spoken, written in kind.pairs
+    }
     good = [
         _plan(seed, streams, kind, pair, number)
         for kind in GOOD
@@ -61,3 +66,56 @@ def plan_corpus(seed: int, scale: float) -> list[RecordingPlan]:
         for number, pair in enumerate(_pairs(kind, 1, scale))
     ]
     return _listed([*good, *planted], _rng(seed, "listing"))
+
+
+def _pairs(kind: Kind, at_least: int, scale: float) -> Iterator[tuple[str, str]]:
+    """Give each of a kind's language pairs its turn, as many times as the scale asks for."""
+    num = max(at_least, round(len(kind.pairs) * kind.num_per_pair * scale))
+    return itertools.islice(itertools.cycle(kind.pairs), num)
+
+
+def _plan(seed: int, streams: Streams, kind: Kind, pair: tuple[str, str], number: int) -> RecordingPlan:
+    spoken, written = pair
+    rng = _rng(seed, kind.name, spoken, written, str(number))
+    num_items = ITEMS_GOOD if kind in GOOD else ITEMS_PLANTED
+    own = streams.get(pair, streams[spoken, spoken])
+    items = tuple(tuple(itertools.islice(own, rng.choice(SENTENCES_PER_ITEM))) for _ in range(num_items))
+    sentences = [sentence for item in items for sentence in item]
+    shown = sentences if kind.has_own_text else itertools.islice(streams[written, written], len(sentences))
+    return RecordingPlan(
+        key=f"{spoken}-{written}-{kind.name}-{number}",
+        kind=kind,
+        spoken_lang=spoken,
+        text_lang=written,
+        items=items,
+        lines=tuple(s.text if written == spoken or not kind.has_own_text else s.english for s in shown),
+        voice=VOICES[spoken] + VARIANTS[number // len(kind.pairs) % len(VARIANTS)],
+        rate_wpm=int(rng.integers(*RATES_WPM, endpoint=True)),
+        pitch=int(rng.integers(*PITCHES, endpoint=True)),
+        condition=str(rng.choice(list(CONDITIONS))),
+        audio_format=str(rng.choice(encoding.FORMATS)),
+        text_format=str(rng.choice(captions.FORMATS)),
+        seed=int(rng.integers(2**32)),
+    )
+
+
+def _copy(good: Sequence[RecordingPlan], kind: Kind, pair: tuple[str, str]) -> RecordingPlan:
+    original = next(plan for plan in good if (plan.spoken_lang, plan.text_lang) == pair)
+    return replace(original, key=f"{original.key}-{kind.name}", kind=kind, duplicate_of=original.key)
+
+
+def _listed(plans: Sequence[RecordingPlan], rng: np.random.Generator) -> list[RecordingPlan]:
+    """Shuffle the plans and name each by its language and a number, which tell nothing about its kind."""
+    shuffled = [plans[place] for place in rng.permutation(len(plans))]
+    counts: Counter[str] = Counter()
+    keys: dict[str | None, str] = {}
+    for plan in shuffled:
+        counts[plan.spoken_lang] += 1
+        keys[plan.key] = f"{plan.spoken_lang}-{counts[plan.spoken_lang]:04}"
+    return [replace(plan, key=keys[plan.key], duplicate_of=keys.get(plan.duplicate_of)) for plan in shuffled]
+
+
+def _rng(seed: int, *names: str) -> np.random.Generator:
+    """Seed by name, so that one recording's draws do not move when others are added."""
+    digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -32,9 +32,9 @@ def place(samples: Samples, condition: str, rng: np.random.Generator) -> Samples
 
 def background(num_samples: int, rms: float, rng: np.random.Generator) -> Samples:
     """Return noise whose power falls by 3 dB an octave (pink), the usual sound of a place without speech."""
-    spectrum = np.fft.rfft(rng.standard_normal(num_samples))
+    spectrum = np.fft.rfft(rng.standard_normal(_fast_size(num_samples)))
     spectrum /= np.sqrt(np.arange(1, len(spectrum) + 1))
-    noise = np.fft.irfft(spectrum, num_samples).astype(np.float32)
+    noise = np.fft.irfft(spectrum)[:num_samples].astype(np.float32)
     return noise * np.float32(rms / _rms(noise))
 
 
@@ -56,11 +56,12 @@ def _light_noise(speech: Samples, rng: np.random.Generator) -> Samples:
 
 def _telephone(speech: Samples, rng: np.random.Generator) -> Samples:
     noisy = _noisy(speech, TELEPHONE_SNR_DB, rng)
-    spectrum = np.fft.rfft(noisy)
-    hertz = np.fft.rfftfreq(len(noisy), 1 / SAMPLE_RATE)
+    size = _fast_size(len(noisy))
+    spectrum = np.fft.rfft(noisy, size)
+    hertz = np.fft.rfftfreq(size, 1 / SAMPLE_RATE)
     low, high = TELEPHONE_HZ
     spectrum *= (1 / (1 + (low / np.maximum(hertz, 1.0)) ** 8)) * (1 / (1 + (hertz / high) ** 16))
-    return np.fft.irfft(spectrum, len(noisy)).astype(np.float32)
+    return np.fft.irfft(spectrum)[: len(noisy)].astype(np.float32)
 
 
 def _moving_level(speech: Samples, rng: np.random.Generator) -> Samples:
@@ -75,9 +76,13 @@ def _noisy(speech: Samples, snr_db: float, rng: np.random.Generator) -> Samples:
 
 
 def _convolve(samples: Samples, response: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Samples:
-    size = len(samples) + len(response)
+    size = _fast_size(len(samples) + len(response))
     product = np.fft.rfft(samples, size) * np.fft.rfft(response, size)
     return np.fft.irfft(product, size)[: len(samples)].astype(np.float32)
+
+
+def _fast_size(num_samples: int) -> int:
+    return 1 << num_samples.bit_length()
 
 
 def _rms(samples: Samples) -> float:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -42,11 +41,15 @@ class Grammar:
 def load_grammar(language: str) -> Grammar:
     """Read the grammar of one of `LANGUAGES`; English words are their own concepts."""
     raw = yaml.safe_load((files(__package__) / "data" / f"{language}.yaml").read_text("utf-8"))
-    slots = {name: words if language != PIVOT else {w: w for w in words} for name, words in raw["slots"].items()}
+    slots = {
+        name: words if language != PIVOT else {w: w for w in words} for name, words in raw["slots"].items()
+    }
     return Grammar(title=raw["title"], templates=raw["templates"], slots=slots)
 
 
-def draw_sentences(language: str, written: str, said: set[str], rng: np.random.Generator) -> Iterator[Sentence]:
+def draw_sentences(
+    language: str, written: str, said: set[str], rng: np.random.Generator
+) -> Iterator[Sentence]:
     """Yield sentences to speak in `language` and to write in it or in English, templates in turn, words evenly.
 
     What is spoken or written is added to `said`, and nothing in `said` is spoken or written again. It ends when
@@ -54,31 +57,44 @@ def draw_sentences(language: str, written: str, said: set[str], rng: np.random.G
     """
     grammar, pivot = load_grammar(language), load_grammar(PIVOT)
     uses: Counter[str] = Counter()
-    misses = 0
-    for name in itertools.cycle(grammar.templates):
-        for _ in range(MAX_REDRAWS):
-            concepts = _choose_concepts(pivot, name, uses, rng)
-            sentence = Sentence(text=_fill(grammar, name, concepts), english=_fill(pivot, name, concepts))
-            heard_or_read = {sentence.text, sentence.english if written == PIVOT else sentence.text}
-            if said.isdisjoint(heard_or_read):
-                break
-        else:
-            misses += 1
-            if misses == len(grammar.templates):
-                return
-            continue
-        misses = 0
-        said |= heard_or_read
-        uses.update(concepts.values())
-        yield sentence
+    num_spent = 0
+    for name in _in_turn(list(grammar.templates), rng):
+        drawn = (_choose_concepts(pivot, name, uses, rng) for _ in range(MAX_REDRAWS))
+        fillings = ((concepts, _sentence(grammar, pivot, name, concepts)) for concepts in drawn)
+        new = next((f for f in fillings if said.isdisjoint(_heard_or_read(f[1], written))), None)
+        num_spent = 0 if new else num_spent + 1
+        if new:
+            concepts, sentence = new
+            said |= _heard_or_read(sentence, written)
+            uses.update(concepts.values())
+            yield sentence
+        elif num_spent == len(grammar.templates):
+            return
 
 
-def _choose_concepts(pivot: Grammar, name: str, uses: Counter[str], rng: np.random.Generator) -> dict[str, str]:
+def _in_turn(names: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
+    """Yield every name once, then again and again, each time in another order."""
+    while True:
+        yield from (names[place] for place in rng.permutation(len(names)))
+
+
+def _heard_or_read(sentence: Sentence, written: str) -> set[str]:
+    return {sentence.text, sentence.english if written == PIVOT else sentence.text}
+
+
+def _sentence(grammar: Grammar, pivot: Grammar, name: str, concepts: Mapping[str, str]) -> Sentence:
+    return Sentence(text=_fill(grammar, name, concepts), english=_fill(pivot, name, concepts))
+
+
+def _choose_concepts(
+    pivot: Grammar, name: str, uses: Counter[str], rng: np.random.Generator
+) -> dict[str, str]:
     """Fill each slot of a template with one of its least used concepts, as a deck would, none of them twice."""
     chosen: dict[str, str] = {}
     for key, slot in _SLOT.findall(pivot.templates[name]):
         free = [concept for concept in pivot.slots[slot] if concept not in chosen.values()]
-        weights = np.array([RELUCTANCE ** uses[concept] for concept in free])
+        fewest = min(uses[concept] for concept in free)
+        weights = np.array([RELUCTANCE ** (uses[concept] - fewest) for concept in free])
         chosen[key] = free[rng.choice(len(free), p=weights / weights.sum())]
     return chosen
 

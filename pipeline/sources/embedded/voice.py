@@ -24,7 +24,9 @@ PARAM_RATE = 1
 PARAM_PITCH = 3
 
 EDGE_FRAME = SAMPLE_RATE // 200  # 5 ms
-EDGE_RATIO = 0.01  # of the loudest frame: espeak-ng pads with digital silence, so -40 dB only has to beat ringing
+EDGE_RATIO = (
+    0.01  # of the loudest frame: espeak-ng pads with digital silence, so -40 dB only has to beat ringing
+)
 
 _SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _one_at_a_time = threading.Lock()

@@ -31,7 +31,9 @@ CONFIG = DecideConfig(validation_share=0.1, test_share=0.1, max_no_speech_ratio=
         (None, "sw", None, None, (None, "unmeasured:speech_ratio", "und", None)),
     ],
 )
-def test_languages_and_speech_give_the_kind(text: Any, declared: Any, text_lang: Any, speech: Any, expected: Any) -> None:
+def test_languages_and_speech_give_the_kind(
+    text: Any, declared: Any, text_lang: Any, speech: Any, expected: Any
+) -> None:
     strings, number = pa.string(), pa.float64()
     windows = pa.table(
         {

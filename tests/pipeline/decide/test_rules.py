@@ -55,7 +55,10 @@ def test_a_column_that_does_not_exist_is_named_with_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"keep": {"mni": 1}}, "comparison 'mni' does not exist"), ({"applies_to": "text"}, "scope 'text' does not exist")],
+    [
+        ({"keep": {"mni": 1}}, "comparison 'mni' does not exist"),
+        ({"applies_to": "text"}, "scope 'text' does not exist"),
+    ],
 )
 def test_a_misspelt_rule_fails_before_any_work(change: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):

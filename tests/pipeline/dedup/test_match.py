@@ -7,7 +7,9 @@ import itertools
 from pipeline.dedup.match import UNIQUE, Signature, match, text_key
 
 
-def signature(name: str, audio: str, pcm: str | None = None, text: str | None = None, quality: float = 0.0) -> Signature:
+def signature(
+    name: str, audio: str, pcm: str | None = None, text: str | None = None, quality: float = 0.0
+) -> Signature:
     keys = {"exact_audio": audio, "exact_pcm": pcm, "exact_text": text}
     return Signature(recording_id=name, keys=keys, quality=(quality,))
 

@@ -25,7 +25,8 @@ def test_robots_is_asked_first_and_once(web) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [(404, "ok"), (410, "ok"), (401, "robots"), (403, "robots"), (500, "robots_unreachable")]
+    ("code", "status"),
+    [(404, "ok"), (410, "ok"), (401, "robots"), (403, "robots"), (500, "robots_unreachable")],
 )
 def test_robots_failures_follow_rfc_9309_and_fail_closed(web, code: int, status: str) -> None:
     web.answers |= {"/robots.txt": (code, {}, b""), "/a": OK}
@@ -58,7 +59,11 @@ def test_a_body_over_the_cap_is_dropped(web) -> None:
 
 
 def test_redirects_are_followed_by_hand_and_bounded(web) -> None:
-    web.answers |= {"/a": (302, {"Location": "/b"}, b""), "/b": OK, "/loop": (302, {"Location": "/loop"}, b"")}
+    web.answers |= {
+        "/a": (302, {"Location": "/b"}, b""),
+        "/b": OK,
+        "/loop": (302, {"Location": "/loop"}, b""),
+    }
     assert get_one(f"{web.base}/a", OPTIONS).status == "ok"
     assert get_one(f"{web.base}/loop", OPTIONS).status == "too_many_redirects"
 

@@ -78,7 +78,8 @@ TEXTS = [
     ("Hel<00:00:06.000><c>lo</c> <00:00:07.000><c>there</c>", "Hello there"),
     ("<c.yellow.bg_blue>Hello</c>", "Hello"),
     ("{\\an8}Hello {there}", "Hello {there}"),
-    ("Tom &amp; Ann&nbsp;ate &lt;i&gt;", "Tom & Ann ate <i>"),
+    ("Tom &amp; Ann&nbsp;ate &lt;i&gt;", "Tom & Ann\u00a0ate <i>"),
+    ("  two \t spaces ", "two spaces"),
     ("a < b and c > d, I <3 you", "a < b and c > d, I <3 you"),
     ("<script>alert('x')</script>Hello", "Hello"),
     ("<ruby>雨<rt>あめ</rt></ruby>です", "雨です"),
@@ -176,6 +177,15 @@ def test_text_in_cp1252_is_read_and_damaged_utf_8_stays_utf_8() -> None:
     assert one_cue_of("Où ça ? L’été…".encode("cp1252")) == "Où ça ? L’été…"
     damaged = "ዝናብ በሰሜን ይጠበቃል ነገ ደግሞ ፀሐይ".encode()[:-1]
     assert one_cue_of(damaged) == "ዝናብ በሰሜን ይጠበቃል ነገ ደግሞ ፀሐ\ufffd"
+
+
+@pytest.mark.parametrize("debris", ["\ufeff\ufeff", "ï»¿", "\n\n"])
+def test_debris_before_the_header_does_not_hide_the_format(debris: str) -> None:
+    assert parse((debris + VTT).encode()).format == "webvtt"
+
+
+def test_bytes_of_text_in_the_wrong_encoding_survive() -> None:
+    assert one_cue_of("Ã\u00a0 la carte, dÃ©jÃ\u00a0".encode()) == "Ã\u00a0 la carte, dÃ©jÃ\u00a0"
 
 
 def one_cue_of(payload: bytes) -> str:

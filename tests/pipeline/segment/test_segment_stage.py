@@ -43,7 +43,13 @@ STAGE = segment_stage(SegmentConfig())
 
 def recording(blobs: Path, caption: bytes | None = None, **columns: Any) -> dict[str, Any]:
     text = {} if caption is None else {"text_status": "ok", "text_sha256": store.put_blob(str(blobs), caption)}
-    base = {"recording_id": "r1", "status": "ok", "text_status": "absent", "duration_ms": 30_000, "source": "s"}
+    base = {
+        "recording_id": "r1",
+        "status": "ok",
+        "text_status": "absent",
+        "duration_ms": 30_000,
+        "source": "s",
+    }
     return {**dict.fromkeys(schema.RECORDING.names), **base, **text, **columns}
 
 
@@ -92,9 +98,7 @@ def test_a_recording_without_usable_captions_gives_windows_that_say_why(
     tmp_path: Path, caption: bytes | None, columns: dict[str, Any], status: str
 ) -> None:
     rows = segments(tmp_path, recording(tmp_path, caption, **columns))
-    assert [(row["start_ms"], row["end_ms"], row["text"], row["cues"]) for row in rows] == [
-        (0, 30_000, None, None)
-    ]
+    assert [(row["start_ms"], row["end_ms"], row["text"], row["cues"]) for row in rows] == [(0, 30_000, None, None)]
     assert rows[0]["caption_status"] == status
     assert (rows[0]["caption_end_ms"], rows[0]["num_lost_cues"]) == (None, 0)
 

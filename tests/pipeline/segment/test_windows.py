@@ -96,9 +96,7 @@ def test_an_overlong_cue_is_cut_at_the_window_and_says_by_how_much() -> None:
 
 
 def test_a_cue_past_the_end_of_the_audio_is_cut_there() -> None:
-    assert packed(10_000, (1000, 9000), (9500, 12_000)) == [
-        (800, 10_000, [(1000, 9000), (9500, 10_000)], 2000)
-    ]
+    assert packed(10_000, (1000, 9000), (9500, 12_000)) == [(800, 10_000, [(1000, 9000), (9500, 10_000)], 2000)]
 
 
 def test_cues_after_the_audio_are_counted_and_in_no_window() -> None:
@@ -141,10 +139,7 @@ def test_invariants_hold_on_random_cues() -> None:
             assert all(window.start_ms <= cue.start_ms <= cue.end_ms <= window.end_ms for cue in window.cues)
         edges = [edge for window in windows for edge in (window.start_ms, window.end_ms)]
         assert edges == sorted(edges) and edges[0] >= 0 and edges[-1] <= duration_ms
-        gaps = [
-            later - earlier
-            for earlier, later in zip([0, *edges[1::2]], [*edges[::2], duration_ms], strict=True)
-        ]
+        gaps = [later - earlier for earlier, later in zip([0, *edges[1::2]], [*edges[::2], duration_ms], strict=True)]
         assert max(gaps) < OPTIONS.min_gap_window_ms or duration_ms < OPTIONS.min_gap_window_ms
 
 

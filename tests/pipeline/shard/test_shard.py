@@ -54,7 +54,11 @@ def corpus(blobs: str, num_windows: int = 3) -> dict[str, pa.Table]:
                     tasks=["transcribe"], lang="sw", text_lang="sw", split="train",
                 )
             )  # fmt: skip
-    rows = {"decision": (decisions, DECISION), "segment": (segments, SEGMENT), "recording": (recordings, RECORDING)}
+    rows = {
+        "decision": (decisions, DECISION),
+        "segment": (segments, SEGMENT),
+        "recording": (recordings, RECORDING),
+    }
     return {name: numbered(tables.from_rows(items, schema)) for name, (items, schema) in rows.items()}
 
 
@@ -85,7 +89,10 @@ def test_every_kept_window_is_planned_once_whatever_the_order_of_rows(tmp_path: 
 def test_shards_are_bounded_in_bytes(tmp_path: Path) -> None:
     parts = plan(corpus(str(tmp_path)), max_bytes=100_000)
     assert [part.num_rows for part in parts] == [2, 2]
-    assert [part["shard_id"].to_pylist()[0] for part in parts] == ["train-transcribe-sw-000000", "train-transcribe-sw-000001"]
+    assert [part["shard_id"].to_pylist()[0] for part in parts] == [
+        "train-transcribe-sw-000000",
+        "train-transcribe-sw-000001",
+    ]
     assert all(write(tmp_path, str(tmp_path), part)["bytes"] <= 100_000 for part in parts)
 
 
@@ -94,7 +101,13 @@ def test_previous_text_is_only_that_of_a_kept_window(tmp_path: Path) -> None:
     kept = pa.array([row != 0 for row in range(inputs["decision"].num_rows)])
     inputs["decision"] = inputs["decision"].set_column(DECISION.get_field_index("kept"), "kept", kept)
     previous = {row["segment_id"]: row["prev_text"] for row in plan(inputs)[0].to_pylist()}
-    assert previous == {"aa:1000": None, "aa:2000": "aa:1000", "bb:0": None, "bb:1000": "bb:0", "bb:2000": "bb:1000"}
+    assert previous == {
+        "aa:1000": None,
+        "aa:2000": "aa:1000",
+        "bb:0": None,
+        "bb:1000": "bb:0",
+        "bb:2000": "bb:1000",
+    }
 
 
 def test_two_writes_give_the_same_bytes_and_the_index_describes_them(tmp_path: Path) -> None:
@@ -108,7 +121,11 @@ def test_two_writes_give_the_same_bytes_and_the_index_describes_them(tmp_path: P
     for segment_id, start, end in zip(one["segment_ids"], one["sample_offsets"], ends, strict=True):
         key, members = read_sample(data[start:end])
         sample = json.loads(members["json"])
-        assert (sample["segment_id"], sample["text"], key) == (segment_id, segment_id, segment_id.replace(":", "_"))
+        assert (sample["segment_id"], sample["text"], key) == (
+            segment_id,
+            segment_id,
+            segment_id.replace(":", "_"),
+        )
         assert (sample["license"], sample["cues"]) == ("CC0-1.0", [[0, 900, segment_id]])
 
 

@@ -24,7 +24,9 @@ def test_a_folder_pairs_audio_with_the_caption_beside_it(tmp_path: Path) -> None
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     found = list(FolderSource(root=str(tmp_path)).find(Path.read_bytes))  # pyright: ignore[reportArgumentType]
-    pairs = {Path(item.audio_url).name: (item.text_url and Path(item.text_url).name, item.declared_lang) for item in found}
+    pairs = {
+        Path(item.audio_url).name: (item.text_url and Path(item.text_url).name, item.declared_lang) for item in found
+    }
     assert pairs == {"b.mp3": ("b.vtt", None), "c.ogg": ("c.am.srt", "am"), "lone.FLAC": (None, None)}
 
 
@@ -87,7 +89,10 @@ URLS = ["http://b.test/1", "http://a.test/2", "http://a.test/1", "http://a.test/
 
 def test_a_hosts_candidates_stay_in_one_unit_and_repeats_are_one() -> None:
     parts = discover(Fixed(URLS), no_read, 0)
-    assert [part["audio_url"].to_pylist() for part in parts] == [["http://a.test/1", "http://a.test/2"], ["http://b.test/1"]]
+    assert [part["audio_url"].to_pylist() for part in parts] == [
+        ["http://a.test/1", "http://a.test/2"],
+        ["http://b.test/1"],
+    ]
 
 
 def test_units_may_be_bounded_where_no_politeness_is_owed() -> None:

@@ -1,0 +1,94 @@
+"""Changes to training examples: two windows joined, speed, loudness, noise, and SpecAugment's masks.
+
+What changes the time axis changes the cues with it, so timestamps stay true. Every draw comes from the caller's
+generator. Evaluation uses none of this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import soxr
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from model.mel import HOP, SAMPLE_RATE
+from model.sample import Cue, Sample
+
+SAMPLES_PER_MS = SAMPLE_RATE // 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Augment:
+    """How strongly examples are changed; all zero is no change.
+
+    `join_prob`: chance that a window is followed by another of its stream. `speed`: largest relative change of
+    speed (and pitch). `gain_db`: largest change of loudness. `noise_db`: white noise at most this loud against
+    full scale, -inf dB being none. Masks are SpecAugment's (Park et al. 2019), widths in mel bins and in frames.
+    """
+
+    join_prob: float = 0.0
+    speed: float = 0.0
+    gain_db: float = 0.0
+    noise_db: float | None = None
+    freq_masks: int = 0
+    max_freq_mask: int = 0
+    time_masks: int = 0
+    max_time_mask: int = 0
+
+
+def join(first: Sample, second: Sample) -> Sample:
+    """Return the second window after the first, as one."""
+    assert first.audio is not None and second.audio is not None
+    moved = tuple(_shifted(cue, first.duration_ms) for cue in second.cues)
+    return replace(
+        first,
+        text=f"{first.text} {second.text}",
+        cues=first.cues + moved,
+        duration_ms=first.duration_ms + second.duration_ms,
+        audio=np.concatenate([first.audio, second.audio]),
+    )
+
+
+def change_sound(sample: Sample, augment: Augment, rng: Generator, max_ms: int) -> Sample:
+    """Return the sample at a drawn speed, loudness and noise, never longer than `max_ms`."""
+    assert sample.audio is not None
+    slowest = max(1.0 - augment.speed, sample.duration_ms / max_ms)
+    factor = max(slowest, 1.0 + augment.speed * rng.uniform(-1.0, 1.0))
+    if augment.speed:
+        sample = _at_speed(sample, factor)
+    audio = np.float32(10 ** (augment.gain_db * rng.uniform(-1.0, 1.0) / 20)) * sample.audio
+    if augment.noise_db is not None:
+        level = rng.random() * 10 ** (augment.noise_db / 20)
+        audio = audio + level * rng.standard_normal(len(audio), dtype=np.float32)
+    return replace(sample, audio=audio.astype(np.float32))
+
+
+def draw_masks(augment: Augment, num_samples: int, n_mels: int, rng: Generator) -> tuple[Ranges, Ranges]:
+    """Draw the ranges of mel bins and of frames to blank, each (masks, 2): from, to."""
+    return (
+        _ranges(augment.freq_masks, augment.max_freq_mask, n_mels, rng),
+        _ranges(augment.time_masks, augment.max_time_mask, num_samples // HOP, rng),
+    )
+
+
+Ranges = NDArray[np.int64]
+
+
+def _ranges(number: int, max_width: int, size: int, rng: Generator) -> Ranges:
+    widths = rng.integers(0, min(max_width, size), size=number, endpoint=True)
+    starts = (rng.random(number) * (size - widths + 1)).astype(np.int64)
+    return np.stack([starts, starts + widths], axis=1)
+
+
+def _at_speed(sample: Sample, factor: float) -> Sample:
+    audio = soxr.resample(sample.audio, SAMPLE_RATE * factor, SAMPLE_RATE, quality="QQ")
+    cues = tuple(
+        replace(cue, start_ms=round(cue.start_ms / factor), end_ms=round(cue.end_ms / factor)) for cue in sample.cues
+    )
+    return replace(sample, audio=audio, cues=cues, duration_ms=len(audio) // SAMPLES_PER_MS)
+
+
+def _shifted(cue: Cue, offset_ms: int) -> Cue:
+    return replace(cue, start_ms=cue.start_ms + offset_ms, end_ms=cue.end_ms + offset_ms)

@@ -1,0 +1,83 @@
+"""Examples as tensors, padded to the longest of their batch.
+
+Tensor suffixes: B rows, N samples, L tokens, M masks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.tasks.base import Encoded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One window ready for training: its audio, its tokens, and how much its loss counts."""
+
+    audio: NDArray[np.float32]
+    encoded: Encoded
+    text: str
+    task: str
+    lang: str
+    weight: float
+    freq_masks: NDArray[np.int64]
+    time_masks: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What the network is given in one step; `num_skipped` windows could not serve and were passed over."""
+
+    audio_BN: Tensor
+    num_samples_B: Tensor
+    tokens_BL: Tensor
+    loss_mask_BL: Tensor
+    weights_B: Tensor
+    freq_masks_BM2: Tensor
+    time_masks_BM2: Tensor
+    texts: tuple[str, ...]
+    tasks: tuple[str, ...]
+    langs: tuple[str, ...]
+    num_skipped: int = 0
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
+        """Return the batch with its tensors on a device."""
+        tensors = {item.name: getattr(self, item.name) for item in fields(self)}
+        moved = {
+            name: value.to(device, non_blocking=non_blocking)
+            for name, value in tensors.items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+
+def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -> Batch:
+    """Pad examples to the longest audio and the longest text among them."""
+    num_samples = [len(example.audio) for example in examples]
+    num_tokens = [len(example.encoded.tokens) for example in examples]
+    audio_BN = torch.zeros(len(examples), max(num_samples))
+    tokens_BL = torch.full((len(examples), max(num_tokens)), pad_token)
+    loss_mask_BL = torch.zeros(tokens_BL.shape, dtype=torch.bool)
+    for row, example in enumerate(examples):
+        audio_BN[row, : num_samples[row]] = torch.from_numpy(example.audio)
+        tokens_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.tokens)
+        loss_mask_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.loss_mask)
+    return Batch(
+        audio_BN=audio_BN,
+        num_samples_B=torch.tensor(num_samples),
+        tokens_BL=tokens_BL,
+        loss_mask_BL=loss_mask_BL,
+        weights_B=torch.tensor([example.weight for example in examples]),
+        freq_masks_BM2=torch.from_numpy(np.stack([example.freq_masks for example in examples])),
+        time_masks_BM2=torch.from_numpy(np.stack([example.time_masks for example in examples])),
+        texts=tuple(example.text for example in examples),
+        tasks=tuple(example.task for example in examples),
+        langs=tuple(example.lang for example in examples),
+        num_skipped=num_skipped,
+    )

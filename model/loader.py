@@ -1,0 +1,257 @@
+"""Training batches whose order is a pure function of (seed, mixture, position), and the held-out batches.
+
+Example n of a run has a stream by the mixture's timetable, a place by that stream's own permutation for the epoch it
+is in, and its own random numbers. Ranks and gradient accumulation take slices of a global batch and workers whole
+batches, so neither changes what is learnt; to resume is to start at another position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from model.augment import Augment, change_sound, draw_masks, join
+from model.batch import Batch, Example, collate
+from model.corpus import Corpus
+from model.mel import SAMPLE_RATE
+from model.mixture import POOLED_TASKS, LossWeights, Mixture, Schedule, permute
+from model.sample import Sample
+from model.tasks.base import TaskOptions
+from model.tasks.registry import task
+from model.tokenizer import Tokenizer
+from pipeline.errors import DataError, UserError
+
+MAX_SKIPS = 100  # neighbours tried before a stream counts as unusable
+PREFETCH = 4
+PROMPT_TOKENS = 5  # sot, language, task, no_timestamps, eot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderConfig:
+    """What is read, in which order, and how it is changed.
+
+    `batch_size` is global. `pool_batches` batches are drawn together and dealt by length, which saves padding; the
+    mixture's shares then hold for the pool. `audio: silence` keeps everything but the sound: what a model learns
+    from it is what text and length alone give away.
+    """
+
+    batch_size: int
+    pool_batches: int
+    num_workers: int
+    seed: int
+    audio: Literal["speech", "silence"]
+    augment: Augment
+    tasks: TaskOptions
+
+    def __post_init__(self) -> None:
+        """Refuse an audio mode that does not exist."""
+        if self.audio not in ("speech", "silence"):
+            raise UserError(f"loader.audio {self.audio!r} does not exist; have speech, silence; choose one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """What turns samples into examples: vocabulary, mel bins, longest window, loss weights."""
+
+    tokenizer: Tokenizer
+    n_mels: int
+    max_ms: int
+    loss_weights: LossWeights
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """This process's share of a global batch: one of `world` ranks, each taking `accumulate` steps to it."""
+
+    rank: int = 0
+    world: int = 1
+    accumulate: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """One example before anything is read: its number in the run, its stream, and the windows it is made of."""
+
+    number: int
+    stream: str
+    places: tuple[int, ...]
+    duration_ms: int
+
+
+class TrainingBatches(Dataset[Batch]):
+    """Batch p of this process, for any p: its share of global batch p // accumulate."""
+
+    def __init__(self, corpus: Corpus, mixture: Mixture, config: LoaderConfig, encoder: Encoder, part: Slice) -> None:
+        """Lay out the order; UserError when the batch does not divide among the processes."""
+        self.num_slices = part.world * part.accumulate
+        if config.batch_size % self.num_slices:
+            raise UserError(
+                f"loader.batch_size {config.batch_size} does not divide into {part.world} ranks x {part.accumulate} "
+                f"accumulation steps; expected a multiple of {self.num_slices}; change one of the three"
+            )
+        self.schedule = Schedule(mixture.weights(corpus.hours()), config.batch_size, config.seed)
+        self._corpus, self._config, self._encoder, self._part = corpus, config, encoder, part
+        self._pools: dict[int, list[list[Planned]]] = {}
+
+    def __getitem__(self, position: int) -> Batch:
+        """Read, change, encode and pad this process's share of a global batch."""
+        index, turn = divmod(position, self._part.accumulate)
+        share = self.plan(index)[self._part.rank * self._part.accumulate + turn :: self.num_slices]
+        made = [self._example(planned) for planned in share]
+        return collate(
+            [example for example, _ in made],
+            pad_token=self._encoder.tokenizer.eot,
+            num_skipped=sum(skipped for _, skipped in made),
+        )
+
+    def plan(self, index: int) -> list[Planned]:
+        """Return the examples of a global batch, of all ranks."""
+        pool, row = divmod(index, self._config.pool_batches)
+        if pool not in self._pools:
+            self._pools = {pool: self._lay_out_pool(pool)}
+        return self._pools[pool][row]
+
+    def epochs(self, index: int) -> dict[str, float]:
+        """Return how often each stream's samples have been used before a global batch."""
+        return {name: drawn / self._corpus.size(name) for name, drawn in self.schedule.drawn(index).items()}
+
+    def _lay_out_pool(self, pool: int) -> list[list[Planned]]:
+        """Plan the batches of a pool: examples alike in length share one, and the batches stand in a seeded order."""
+        size, count = self._config.batch_size, self._config.pool_batches
+        planned: list[Planned] = []
+        for index in range(pool * count, (pool + 1) * count):
+            for row, draw in enumerate(self.schedule.batch(index)):
+                planned.append(self._plan_example(index * size + row, draw.stream, draw.number))
+        if count > 1:
+            planned.sort(key=lambda example: (example.duration_ms, example.number))
+        order = np.random.default_rng([self._config.seed, pool]).permutation(count)
+        return [planned[row * size : (row + 1) * size] for row in order]
+
+    def _plan_example(self, number: int, stream: str, draw: int) -> Planned:
+        """Choose the window of a stream's draw-th example and, where both fit, one to join to it."""
+        size = self._corpus.size(stream)
+        epoch, index = divmod(draw, size)
+        first = permute(index, size, f"{self._config.seed}/{stream}/{epoch}")
+        rng = np.random.default_rng([self._config.seed, number, 0])
+        wants_join = rng.random() < self._config.augment.join_prob and stream not in POOLED_TASKS
+        places = (first, int(rng.integers(size))) if wants_join else (first,)
+        duration_ms = sum(self._corpus.duration_ms(stream, place) for place in places)
+        if duration_ms > self._encoder.max_ms:
+            places, duration_ms = (first,), self._corpus.duration_ms(stream, first)
+        return Planned(number=number, stream=stream, places=places, duration_ms=duration_ms)
+
+    def _example(self, planned: Planned) -> tuple[Example, int]:
+        rng = np.random.default_rng([self._config.seed, planned.number, 1])
+        name = planned.stream.split("-")[0]
+        found = [self._usable(planned.stream, name, place) for place in planned.places]
+        sample = found[0][0]
+        if len(found) > 1 and _most_tokens(joined := join(sample, found[1][0]), self._encoder) <= self._max_tokens():
+            sample = joined
+        sample = change_sound(sample, self._config.augment, rng, self._encoder.max_ms)
+        return make_example(sample, name, self._config, self._encoder, rng), sum(skipped for _, skipped in found)
+
+    def _usable(self, stream: str, name: str, place: int) -> tuple[Sample, int]:
+        """Read the sample at a place, or the next one after it that can serve the task."""
+        size = self._corpus.size(stream)
+        for skipped in range(min(size, MAX_SKIPS)):
+            sample = self._corpus.read(stream, (place + skipped) % size)
+            if task(name).eligible(sample) and _most_tokens(sample, self._encoder) <= self._max_tokens():
+                return sample, skipped
+        raise DataError(
+            f"stream {stream!r} has no sample that can serve {name} from place {place} on; "
+            "expected one; give the stream weight 0, or ingest with other rules"
+        )
+
+    def _max_tokens(self) -> int:
+        return self._config.tasks.max_tokens
+
+
+class HeldOutBatches(Dataset[Batch]):
+    """Every sample of a held-out split once for each stream it is in, by length, unchanged."""
+
+    def __init__(self, corpus: Corpus, config: LoaderConfig, encoder: Encoder, batch_size: int) -> None:
+        """List the batches; previous text and timestamps are left out."""
+        plain = replace(config.tasks, prev_text_prob=0.0, timestamp_prob=0.0)
+        self._corpus, self._encoder = corpus, encoder
+        self._config = replace(config, tasks=plain, augment=Augment())
+        pairs = [(name, place) for name in corpus.pools for place in range(corpus.size(name))]
+        pairs.sort(key=lambda pair: (corpus.duration_ms(*pair), pair))
+        self._rows = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
+
+    def __len__(self) -> int:
+        """Count the batches."""
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Read, encode and pad one batch; windows that cannot serve their task are counted."""
+        examples: list[Example] = []
+        for stream, place in self._rows[index]:
+            sample, name = self._corpus.read(stream, place), stream.split("-")[0]
+            if task(name).eligible(sample) and _most_tokens(sample, self._encoder) <= self._config.tasks.max_tokens:
+                rng = np.random.default_rng(0)
+                examples.append(make_example(sample, name, self._config, self._encoder, rng))
+        if not examples:
+            raise DataError(
+                f"held-out batch {index} of split {self._corpus.split!r} has no sample that can serve its task; "
+                "expected some; ingest with other rules"
+            )
+        skipped = len(self._rows[index]) - len(examples)
+        return collate(examples, pad_token=self._encoder.tokenizer.eot, num_skipped=skipped)
+
+
+class Positions(Sampler[int]):
+    """Positions from a start to the end of training; the length counts from zero, as Lightning's own counter does."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        """Start at the first position not yet trained on."""
+        self._start, self._stop = start, stop
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield what is left."""
+        return iter(range(self._start, self._stop))
+
+    def __len__(self) -> int:
+        """Return the length of the whole run."""
+        return self._stop
+
+
+def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encoder, rng: Generator) -> Example:
+    """Write a sample as one example of a task."""
+    assert sample.audio is not None
+    encoded = task(name).encode(sample, encoder.tokenizer, config.tasks, rng)
+    end = None if encoded.audio_ms is None else encoded.audio_ms * SAMPLE_RATE // 1000
+    audio = sample.audio[:end]
+    freq_masks, time_masks = draw_masks(config.augment, len(audio), encoder.n_mels, rng)
+    return Example(
+        audio=np.zeros_like(audio) if config.audio == "silence" else audio,
+        encoded=encoded,
+        text=sample.text,
+        task=name,
+        lang=sample.lang,
+        weight=encoder.loss_weights.of(name, sample.lang),
+        freq_masks=freq_masks,
+        time_masks=time_masks,
+    )
+
+
+def data_loader(batches: Dataset[Batch], sampler: Sampler[int], num_workers: int) -> DataLoader[Batch]:
+    """Read batches ahead in worker processes; their number changes nothing but the time."""
+    return DataLoader(
+        batches,
+        sampler=sampler,
+        batch_size=None,
+        num_workers=num_workers,
+        prefetch_factor=PREFETCH if num_workers else None,
+    )
+
+
+def _most_tokens(sample: Sample, encoder: Encoder) -> int:
+    """Return how many tokens a sample can take at most, with timestamps; previous text takes only what is left."""
+    spoken = (f" {cue.text}" for cue in sample.cues)
+    timed = sum(len(tokens) + 2 for tokens in map(encoder.tokenizer.encode, spoken))
+    return PROMPT_TOKENS + max(timed, len(encoder.tokenizer.encode(f" {sample.text}")))

@@ -1,0 +1,209 @@
+"""Which stream the next example comes from, as a pure function of its position; and how much each loss counts.
+
+A stream is a task in one language ("translate-sw"), or a task over all languages for those that need no pair
+("detect_language", "no_speech"). Every global batch holds each stream's share to within one example, and after
+any number of batches a stream is less than one example away from its share: a timetable, not dice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError, unknown_name
+
+POOLED_TASKS = ("detect_language", "no_speech")  # one stream for all languages
+WEIGHT_UNITS = 10_000  # weights are kept to 1/10,000, so that the timetable repeats and position is arithmetic
+
+logger = logging.getLogger(__name__)
+
+
+def stream_name(task: str, lang: str) -> str:
+    """Return the stream an example of this task and language belongs to."""
+    return task if task in POOLED_TASKS else f"{task}-{lang}"
+
+
+class Mixture(Protocol):
+    """A rule that gives each available stream the probability that the next example comes from it."""
+
+    def weights(self, hours: Mapping[str, float]) -> dict[str, float]:
+        """Return stream -> probability, of all streams in `hours`; they sum to 1."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fixed:
+    """Weights written down. Every stream of the data must be named; 0 leaves one out.
+
+    With `renormalise`, streams the data does not have are dropped and the others keep their proportions.
+    """
+
+    table: Mapping[str, float]
+    renormalise: bool
+
+    def weights(self, hours: Mapping[str, float]) -> dict[str, float]:
+        """Return the table, checked against the data."""
+        total = sum(self.table.values())
+        if not math.isclose(total, 1.0, abs_tol=1e-6) or min(self.table.values()) < 0:
+            raise UserError(f"mixture weights sum to {total:g}; expected 1 and none below 0; mend the table")
+        unweighted = sorted(set(hours) - set(self.table))
+        if unweighted:
+            raise UserError(
+                f"mixture has no weight for streams {unweighted}; have weights for {sorted(self.table)}; "
+                "add them (0 leaves a stream out)"
+            )
+        absent = sorted(name for name, weight in self.table.items() if weight > 0 and not hours.get(name))
+        if absent and not self.renormalise:
+            raise UserError(
+                f"mixture names streams {absent} that the shards lack; they have {sorted(hours)}; "
+                "ingest them, set their weight to 0, or set renormalise=true"
+            )
+        if absent:
+            logger.warning("mixture: the shards have no %s; the other weights are scaled up", absent)
+        return _proportional({name: self.table[name] for name in hours}, "the table")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Temperature:
+    """Weights by hours ** alpha: 1 follows the data, 0 treats all streams alike (Arivazhagan et al. 2019, §4).
+
+    Pooled streams repeat the audio of others, so each has its own fixed share.
+    """
+
+    alpha: float
+    pooled: Mapping[str, float]
+
+    def weights(self, hours: Mapping[str, float]) -> dict[str, float]:
+        """Return the shares; a pooled stream without data gives its share to the others."""
+        for name in self.pooled:
+            if name not in POOLED_TASKS:
+                raise unknown_name("pooled stream", name, POOLED_TASKS)
+        pooled = {name: self.pooled.get(name, 0.0) for name in hours if name in POOLED_TASKS}
+        paired = {name: value**self.alpha for name, value in hours.items() if name not in POOLED_TASKS}
+        rest = 1.0 - sum(pooled.values())
+        scaled = {name: rest * share for name, share in _proportional(paired, "hours").items()}
+        return scaled | pooled
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One example's place: its stream, and how many examples that stream gave before it."""
+
+    stream: str
+    number: int
+
+
+class Schedule:
+    """The timetable of a mixture for batches of one size; what batch b draws is arithmetic, whatever b is."""
+
+    def __init__(self, weights: Mapping[str, float], batch_size: int, seed: int) -> None:
+        """Lay out one period; `weights` sum to 1 and are rounded to 1/10,000."""
+        self.streams = sorted(name for name, weight in weights.items() if weight > 0)
+        self.batch_size = batch_size
+        self._seed = seed
+        units = _round_to_units([weights[name] for name in self.streams])
+        self._counts = _period_counts(units, batch_size)
+        before = np.zeros_like(self._counts[:1])
+        self._before = np.concatenate([before, self._counts.cumsum(axis=0)])
+
+    def batch(self, index: int) -> list[Draw]:
+        """Return the draws of a global batch, in a seeded order."""
+        turn, row = divmod(index, len(self._counts))
+        first = turn * self._before[-1] + self._before[row]
+        draws = [
+            Draw(stream=name, number=int(start) + step)
+            for name, start, count in zip(self.streams, first, self._counts[row], strict=True)
+            for step in range(count)
+        ]
+        order = np.random.default_rng([self._seed, index]).permutation(len(draws))
+        return [draws[place] for place in order]
+
+    def drawn(self, index: int) -> dict[str, int]:
+        """Return how many examples each stream has given before a batch."""
+        turn, row = divmod(index, len(self._counts))
+        return dict(zip(self.streams, (turn * self._before[-1] + self._before[row]).tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossWeights:
+    """How much an example's loss counts: the weight of its spoken language times the weight of its task."""
+
+    language: Mapping[str, float]
+    task: Mapping[str, float]
+
+    def of(self, task: str, lang: str) -> float:
+        """Return the unnormalised weight; UserError for a language or task without one."""
+        if lang not in self.language:
+            raise unknown_name("loss weight of language", lang, self.language)
+        if task not in self.task:
+            raise unknown_name("loss weight of task", task, self.task)
+        return self.language[lang] * self.task[task]
+
+
+def permute(index: int, size: int, key: str) -> int:
+    """Return where a bijection of range(size), chosen by the key, sends index, without laying it out.
+
+    Four Feistel rounds on the next even power of two, walked until the value is inside (Black and Rogaway 2002).
+    """
+    half_bits = max(1, (max(size - 1, 1).bit_length() + 1) // 2)
+    mask = (1 << half_bits) - 1
+    while True:
+        left, right = index >> half_bits, index & mask
+        for turn in range(4):
+            digest = hashlib.blake2b(f"{key}/{turn}/{right}".encode(), digest_size=8).digest()
+            left, right = right, left ^ (int.from_bytes(digest, "little") & mask)
+        index = left << half_bits | right
+        if index < size:
+            return index
+
+
+def _proportional(values: Mapping[str, float], what: str) -> dict[str, float]:
+    total = sum(values.values())
+    if total <= 0:
+        raise UserError(f"mixture gives every stream of the shards weight 0 by {what}; give one a weight above 0")
+    return {name: value / total for name, value in values.items()}
+
+
+def _round_to_units(weights: Iterable[float]) -> list[int]:
+    """Round to whole units that sum to WEIGHT_UNITS, by largest remainder; no stream is rounded to nothing."""
+    exact = [weight * WEIGHT_UNITS for weight in weights]
+    units = [max(1, math.floor(value + 1e-6)) for value in exact]
+    spare = WEIGHT_UNITS - sum(units)
+    by_remainder = sorted(range(len(exact)), key=lambda place: units[place] - exact[place])
+    for place in by_remainder[: max(spare, 0)]:
+        units[place] += 1
+    units[units.index(max(units))] += min(spare, 0)
+    return units
+
+
+def _period_counts(units: list[int], batch_size: int) -> NDArray[np.int64]:
+    """Return examples per (batch, stream) until the shares come out whole.
+
+    Each batch takes the whole part of every share. What is left is shared out as a processor shares slots among
+    periodic jobs: a stream's next extra example has a first and a last batch in which it keeps the running error
+    below one, and the earliest last batch goes first (Baruah et al. 1996, "Proportionate progress").
+    """
+    whole, part = np.divmod(np.array(units, dtype=np.int64) * batch_size, WEIGHT_UNITS)
+    period = WEIGHT_UNITS // math.gcd(batch_size, WEIGHT_UNITS)
+    extras = [0] * len(units)
+    counts = np.tile(whole, (period, 1))
+    for row in range(period):
+        for stream in _most_urgent(part.tolist(), extras, row):
+            counts[row, stream] += 1
+            extras[stream] += 1
+    return counts
+
+
+def _most_urgent(part: list[int], extras: list[int], row: int) -> list[int]:
+    """Return the streams that get one extra example in this batch."""
+    seats = sum(part) // WEIGHT_UNITS
+    ready = [place for place, share in enumerate(part) if share and extras[place] * WEIGHT_UNITS // share <= row]
+    ready.sort(key=lambda place: (-(-(extras[place] + 1) * WEIGHT_UNITS // part[place]), -part[place]))
+    return ready[:seats]

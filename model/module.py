@@ -1,0 +1,187 @@
+"""Training: weighted cross-entropy over a mixed batch, an optional CTC loss on the encoder, AdamW.
+
+The step's loss is the sum of every token's loss times its example's weight, divided by the sum of those weights over
+all ranks: weights set proportions and leave the learning rate alone.
+
+Tensor suffixes: B rows, N samples, F mel bins, T mel frames, S audio positions, L tokens, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from model.batch import Batch
+from model.checkpoint import KEY, Card
+from model.mel import HOP, SAMPLE_RATE, log_mel
+from model.metrics import LossTable
+from model.net import Whisper, audio_length
+from pipeline.errors import DataError
+
+BLANK = 256  # CTC predicts the text's UTF-8 bytes: any script, no vocabulary of its own
+SPOKEN_TASKS = ("transcribe", "detect_language")  # their text is what is said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimisation:
+    """AdamW and its schedule: linear warm-up to `learning_rate`, then linear to zero at `max_steps`.
+
+    `ctc_weight` adds that much of a CTC loss per byte, which makes audio and text find each other early when there
+    is little data; its head never leaves the training checkpoint.
+    """
+
+    learning_rate: float
+    warmup_steps: int
+    max_steps: int
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    clip_norm: float
+    ctc_weight: float = 0.0
+    stochastic_depth: float = 0.0
+
+    def factor(self, step: int) -> float:
+        """Return the learning rate of a step as a share of the highest."""
+        if step < self.warmup_steps:
+            return (step + 1) / self.warmup_steps
+        return max(0.0, (self.max_steps - step) / (self.max_steps - self.warmup_steps))
+
+
+class SottoModule(LightningModule):
+    """Whisper in training; `net` alone is what is evaluated and exported."""
+
+    def __init__(self, card: Card, optimisation: Optimisation, log_every: int) -> None:
+        """Build the network with new weights."""
+        super().__init__()
+        self.card, self.optimisation, self.log_every = card, optimisation, log_every
+        self.net = Whisper(card.dims, optimisation.stochastic_depth)
+        self.ctc_head = nn.Linear(card.dims.n_audio_state, BLANK + 1) if optimisation.ctc_weight else None
+        self._table: LossTable | None = None
+        self._held_out: LossTable | None = None
+        self._audio_s = self._padded_s = 0.0
+        self._since_s = time.monotonic()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Return the loss of one batch; losses by task and language are logged now and then."""
+        nll_B, tokens_B, ctc_loss = self._losses(batch)
+        weighted = (batch.weights_B * tokens_B).sum()
+        loss = (batch.weights_B * nll_B).sum() / self._mean_over_ranks(weighted)
+        self._table = self._table or LossTable(self.device)
+        self._table.add(batch.tasks, batch.langs, nll_B, tokens_B)
+        self._audio_s += float(batch.num_samples_B.sum()) / SAMPLE_RATE
+        self._padded_s += batch.audio_BN.numel() / SAMPLE_RATE
+        if (batch_idx + 1) % self.log_every == 0:
+            self._log_progress(ctc_loss)
+        return loss + self.optimisation.ctc_weight * ctc_loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add a held-out batch to the table."""
+        nll_B, tokens_B, _ = self._losses(batch)
+        self._held_out = self._held_out or LossTable(self.device)
+        self._held_out.add(batch.tasks, batch.langs, nll_B, tokens_B)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the held-out losses of all ranks."""
+        table = self._held_out or LossTable(self.device)
+        table.sums_TG2 = cast(Tensor, self.trainer.strategy.reduce(table.sums_TG2, reduce_op="sum"))
+        self.log_dict({f"held_out/{name}": value for name, value in table.means().items()})
+        self._held_out = None
+        self._since_s, self._audio_s, self._padded_s = time.monotonic(), 0.0, 0.0
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Decay matrices only; biases, norms and vectors are left alone."""
+        chosen = self.optimisation
+        decayed = [weight for weight in self.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.parameters() if weight.ndim <= 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": chosen.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=chosen.learning_rate,
+            betas=(chosen.beta1, chosen.beta2),
+            eps=chosen.eps,
+            fused=True,
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, chosen.factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the card, so that the checkpoint stands alone."""
+        checkpoint[KEY] = self.card.to_plain()
+
+    def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return mel_BFT with SpecAugment's masks applied, and its frames per row."""
+        mel_BFT = log_mel(batch.audio_BN, self.card.dims.n_mels, batch.num_samples_B)
+        blank_BF = _blanked(batch.freq_masks_BM2, mel_BFT.shape[1])
+        blank_BT = _blanked(batch.time_masks_BM2, mel_BFT.shape[2])
+        return mel_BFT.masked_fill(blank_BF[:, :, None] | blank_BT[:, None, :], 0.0), batch.num_samples_B // HOP
+
+    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Return each row's summed token loss, its number of tokens, and the CTC loss per byte."""
+        mel_BFT, frames_B = self.features(batch)
+        audio_BSD, positions_B = self.net.encoder(mel_BFT, frames_B), audio_length(frames_B)
+        logits_BLV = self.net.decoder(batch.tokens_BL[:, :-1], audio_BSD, positions_B)
+        nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
+        mask_BL = batch.loss_mask_BL[:, 1:]
+        return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), self._ctc_loss(batch, audio_BSD, positions_B)
+
+    def _ctc_loss(self, batch: Batch, audio_BSD: Tensor, positions_B: Tensor) -> Tensor:
+        if self.ctc_head is None:
+            return audio_BSD.new_zeros(())
+        spoken = [
+            text.strip().lower().encode() if task in SPOKEN_TASKS else b""
+            for text, task in zip(batch.texts, batch.tasks, strict=True)
+        ]
+        lengths_B = torch.tensor([len(text) for text in spoken], device=self.device)
+        targets = torch.tensor(list(b"".join(spoken)), device=self.device, dtype=torch.long)
+        logprobs_BSV = self.ctc_head(audio_BSD).float().log_softmax(dim=-1)
+        losses_B = F.ctc_loss(
+            logprobs_BSV.transpose(0, 1),
+            targets,
+            positions_B,
+            lengths_B,
+            blank=BLANK,
+            reduction="none",
+            zero_infinity=True,
+        )
+        return (losses_B * (lengths_B > 0)).sum() / lengths_B.sum().clamp(min=1)
+
+    def _mean_over_ranks(self, value: Tensor) -> Tensor:
+        """Return the mean of a number over ranks: gradients are averaged over ranks, so this makes it their sum."""
+        return cast(Tensor, self.trainer.strategy.reduce(value.detach().float(), reduce_op="mean"))
+
+    def _log_progress(self, ctc_loss: Tensor) -> None:
+        assert self._table is not None
+        losses = self._table.means()
+        if not math.isfinite(losses["all"]):
+            raise DataError(
+                f"training loss is {losses['all']} at step {self.global_step}; expected a number; "
+                "resume from the last checkpoint with a lower learning rate"
+            )
+        elapsed_s = time.monotonic() - self._since_s
+        self.log("loss", losses["all"], prog_bar=True, logger=False)
+        self.log_dict(
+            {f"train/{name}": value for name, value in losses.items()}
+            | {
+                "train/ctc": float(ctc_loss.detach()),
+                "learning_rate": self.optimisation.learning_rate * self.optimisation.factor(self.global_step),
+                "audio_s_per_s": self._audio_s / elapsed_s,
+                "padding": 1.0 - self._audio_s / self._padded_s,
+            }
+        )
+        self._table = None
+        self._since_s, self._audio_s, self._padded_s = time.monotonic(), 0.0, 0.0
+
+
+def _blanked(masks_BM2: Tensor, size: int) -> Tensor:
+    """Return True where any of a row's ranges (from, to) covers a place."""
+    places = torch.arange(size, device=masks_BM2.device)
+    inside_BMT = (places >= masks_BM2[..., :1]) & (places < masks_BM2[..., 1:])
+    return inside_BMT.any(dim=1)
