@@ -47,7 +47,7 @@ def main(cfg: DictConfig) -> None:
             return
         artifacts = flow.run(stages, candidates)
         bars.close()
-    print(publish_report(cfg, artifacts))
+    print(publish_report(cfg, artifacts, embedded_root(cfg)))
 
 
 def discover_candidates(cfg: DictConfig, flow: Flow) -> Artifact:
@@ -61,13 +61,20 @@ def discover_candidates(cfg: DictConfig, flow: Flow) -> Artifact:
     return flow.publish_source("candidate", discover.content_fingerprint(parts), parts)
 
 
+def embedded_root(cfg: DictConfig) -> Path | None:
+    """Return the folder of the embedded corpus when it is the source."""
+    if cfg.embedded is None:
+        return None
+    return Path(cfg.data_root) / "embedded" / f"seed-{cfg.embedded.seed}-scale-{cfg.embedded.scale}"
+
+
 @contextmanager
 def served_source(cfg: DictConfig) -> Generator[None]:
     """Make and serve the embedded corpus while the flow runs, when it is the source."""
-    if cfg.embedded is None:
+    root = embedded_root(cfg)
+    if root is None:
         yield
         return
-    root = Path(cfg.data_root) / "embedded" / f"seed-{cfg.embedded.seed}-scale-{cfg.embedded.scale}"
     build.build(root, cfg.embedded.seed, cfg.embedded.scale)
     with serve.serve(root / "web") as port:
         cfg.fetch.http.pins = {EMBEDDED_HOST: f"127.0.0.1:{port}"}

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig
-from pipeline.annotate.stage import Annotator, annotate_stage
 
 from jobs.config import instantiate
+from pipeline.annotate.stage import Annotator, annotate_stage
 from pipeline.decide.rules import Check, Rule, try_examples
 from pipeline.decide.stage import decide_stage
 from pipeline.dedup.stage import dedup_stage

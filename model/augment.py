@@ -25,7 +25,7 @@ class Augment:
 
     `join_prob`: chance that a window is followed by another of its stream. `speed`: largest relative change of
     speed (and pitch). `gain_db`: largest change of loudness. `noise_db`: white noise at most this loud against
-    full scale, -inf dB being none. Masks are SpecAugment's (Park et al. 2019), widths in mel bins and in frames.
+    full scale; None for none. Masks are SpecAugment's (Park et al. 2019), widths in mel bins and in frames.
     """
 
     join_prob: float = 0.0
@@ -58,11 +58,12 @@ def change_sound(sample: Sample, augment: Augment, rng: Generator, max_ms: int) 
     factor = max(slowest, 1.0 + augment.speed * rng.uniform(-1.0, 1.0))
     if augment.speed:
         sample = _at_speed(sample, factor)
-    audio = np.float32(10 ** (augment.gain_db * rng.uniform(-1.0, 1.0) / 20)) * sample.audio
+    assert sample.audio is not None
+    audio = sample.audio * np.float32(_ratio(augment.gain_db * rng.uniform(-1.0, 1.0)))
     if augment.noise_db is not None:
-        level = rng.random() * 10 ** (augment.noise_db / 20)
+        level = np.float32(rng.random() * _ratio(augment.noise_db))
         audio = audio + level * rng.standard_normal(len(audio), dtype=np.float32)
-    return replace(sample, audio=audio.astype(np.float32))
+    return replace(sample, audio=audio)
 
 
 def draw_masks(augment: Augment, num_samples: int, n_mels: int, rng: Generator) -> tuple[Ranges, Ranges]:
@@ -83,11 +84,16 @@ def _ranges(number: int, max_width: int, size: int, rng: Generator) -> Ranges:
 
 
 def _at_speed(sample: Sample, factor: float) -> Sample:
+    assert sample.audio is not None
     audio = soxr.resample(sample.audio, SAMPLE_RATE * factor, SAMPLE_RATE, quality="QQ")
     cues = tuple(
         replace(cue, start_ms=round(cue.start_ms / factor), end_ms=round(cue.end_ms / factor)) for cue in sample.cues
     )
     return replace(sample, audio=audio, cues=cues, duration_ms=len(audio) // SAMPLES_PER_MS)
+
+
+def _ratio(db: float) -> float:
+    return 10 ** (db / 20)
 
 
 def _shifted(cue: Cue, offset_ms: int) -> Cue:

@@ -1,6 +1,6 @@
 """Examples as tensors, padded to the longest of their batch.
 
-Tensor suffixes: B rows, N samples, L tokens, M masks.
+Tensor suffixes: B rows, N samples, L tokens, M masks, S audio positions.
 """
 
 from __future__ import annotations
@@ -13,12 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from model.alignment import IGNORED
 from model.tasks.base import Encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One window ready for training: its audio, its tokens, and how much its loss counts."""
+    """One window ready for training: its audio, its tokens, and how much its loss counts.
+
+    `spoken` and `flat_targets` are for model/alignment.py; no bytes where the text is not what is said.
+    """
 
     audio: NDArray[np.float32]
     encoded: Encoded
@@ -28,6 +32,8 @@ class Example:
     weight: float
     freq_masks: NDArray[np.int64]
     time_masks: NDArray[np.int64]
+    spoken: bytes
+    flat_targets: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,8 @@ class Batch:
     weights_B: Tensor
     freq_masks_BM2: Tensor
     time_masks_BM2: Tensor
+    flat_targets_BS: Tensor
+    spoken: tuple[bytes, ...]
     texts: tuple[str, ...]
     tasks: tuple[str, ...]
     langs: tuple[str, ...]
@@ -64,10 +72,13 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
     audio_BN = torch.zeros(len(examples), max(num_samples))
     tokens_BL = torch.full((len(examples), max(num_tokens)), pad_token)
     loss_mask_BL = torch.zeros(tokens_BL.shape, dtype=torch.bool)
+    targets_BS = torch.full((len(examples), max(len(example.flat_targets) for example in examples)), IGNORED)
     for row, example in enumerate(examples):
         audio_BN[row, : num_samples[row]] = torch.from_numpy(example.audio)
         tokens_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.tokens)
         loss_mask_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.loss_mask)
+        if example.spoken:
+            targets_BS[row, : len(example.flat_targets)] = torch.from_numpy(example.flat_targets)
     return Batch(
         audio_BN=audio_BN,
         num_samples_B=torch.tensor(num_samples),
@@ -76,6 +87,8 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
         weights_B=torch.tensor([example.weight for example in examples]),
         freq_masks_BM2=torch.from_numpy(np.stack([example.freq_masks for example in examples])),
         time_masks_BM2=torch.from_numpy(np.stack([example.time_masks for example in examples])),
+        flat_targets_BS=targets_BS,
+        spoken=tuple(example.spoken for example in examples),
         texts=tuple(example.text for example in examples),
         tasks=tuple(example.task for example in examples),
         langs=tuple(example.lang for example in examples),

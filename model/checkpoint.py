@@ -11,22 +11,11 @@ from torch import Tensor
 
 from model.net import ModelDimensions, Whisper
 from model.tokenizer import Tokenizer
+from model.vocabulary import Vocabulary
 from pipeline.errors import UserError
 
 KEY = "sotto"
 NETWORK_PREFIX = "net."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vocabulary:
-    """A rank file's content and how many languages have tokens; enough to build the tokenizer again."""
-
-    ranks: bytes
-    num_languages: int
-
-    def tokenizer(self) -> Tokenizer:
-        """Build the tokenizer."""
-        return Tokenizer.from_ranks(self.ranks, self.num_languages)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,12 @@ class Corpus:
         shard, number = self.pools[stream].find(place)
         return int(shard.sample_ms[number])
 
+    def texts(self) -> Iterator[str]:
+        """Yield the text of every sample once, in the order of the streams."""
+        for stream in self.pools:
+            if stream not in POOLED_TASKS:
+                yield from (self.read(stream, place).text for place in range(self.size(stream)))
+
     def read(self, stream: str, place: int) -> Sample:
         """Read one sample with its audio; DataError names a shard that is damaged."""
         shard, number = self.pools[stream].find(place)
@@ -144,7 +150,7 @@ def parse_sample(members: Mapping[str, bytes]) -> Sample:
         **{name: described[name] for name in plain},
         cues=tuple(Cue(start_ms=start, end_ms=end, text=text) for start, end, text in described["cues"]),
         tasks=tuple(described["tasks"]),
-        audio=audio,
+        audio=np.asarray(audio, dtype=np.float32),
     )
 
 

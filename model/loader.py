@@ -7,7 +7,7 @@ batches, so neither changes what is learnt; to resume is to start at another pos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,10 +15,11 @@ import numpy as np
 from numpy.random import Generator
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from model.alignment import SPOKEN_TASKS, flat_targets, spoken_bytes
 from model.augment import Augment, change_sound, draw_masks, join
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
-from model.mel import SAMPLE_RATE
+from model.mel import HOP, SAMPLE_RATE
 from model.mixture import POOLED_TASKS, LossWeights, Mixture, Schedule, permute
 from model.sample import Sample
 from model.tasks.base import TaskOptions
@@ -236,10 +237,12 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
         weight=encoder.loss_weights.of(name, sample.lang),
         freq_masks=freq_masks,
         time_masks=time_masks,
+        spoken=spoken_bytes(sample.text) if name in SPOKEN_TASKS else b"",
+        flat_targets=flat_targets(sample, (len(audio) // HOP + 1) // 2),
     )
 
 
-def data_loader(batches: Dataset[Batch], sampler: Sampler[int], num_workers: int) -> DataLoader[Batch]:
+def data_loader(batches: Dataset[Batch], sampler: Iterable[int], num_workers: int) -> DataLoader[Batch]:
     """Read batches ahead in worker processes; their number changes nothing but the time."""
     return DataLoader(
         batches,

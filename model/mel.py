@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,9 +23,11 @@ N_FFT = 400
 HOP = 160
 MIN_SAMPLES = N_FFT // 2 + 1  # the window is mirrored at both ends, which takes this many
 
+Count = TypeVar("Count", int, Tensor)
 
-def frames(num_samples: int) -> int:
-    """Return how many mel frames this many samples give."""
+
+def frames(num_samples: Count) -> Count:
+    """Return how many mel frames this many samples give, for a number or a tensor of numbers."""
     return num_samples // HOP
 
 
@@ -47,7 +50,7 @@ def log_mel(audio_BN: Tensor, n_mels: int, lengths_B: Tensor | None = None) -> T
         mel_BFT = torch.cat([_log_power(row_BN, n_mels) for row_BN in rows])
     valid_BT = None
     if lengths_B is not None:
-        valid_BT = torch.arange(mel_BFT.shape[-1], device=mel_BFT.device) < (lengths_B // HOP)[:, None]
+        valid_BT = torch.arange(mel_BFT.shape[-1], device=mel_BFT.device) < frames(lengths_B)[:, None]
         mel_BFT = mel_BFT.masked_fill(~valid_BT[:, None, :], -math.inf)
     floor_B11 = mel_BFT.amax(dim=(1, 2), keepdim=True) - 8.0
     mel_BFT = torch.maximum(mel_BFT, floor_B11).add_(4.0).div_(4.0)

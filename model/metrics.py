@@ -17,7 +17,7 @@ from pipeline.languages import LANGUAGES
 
 NORMALISER = "basic-nfkc"
 _TASKS = tuple(TASKS)
-_LANGS = tuple(sorted(LANGUAGES, key=lambda code: LANGUAGES[code].slot))
+_LANGS = (*LANGUAGES, "und")  # und: a window without speech has no language
 
 
 def normalise(text: str) -> str:
@@ -49,9 +49,7 @@ class LossTable:
 
     def add(self, tasks: Sequence[str], langs: Sequence[str], nll_B: Tensor, tokens_B: Tensor) -> None:
         """Add each row's summed loss and its number of tokens."""
-        cells = [
-            _TASKS.index(task) * len(_LANGS) + LANGUAGES[lang].slot for task, lang in zip(tasks, langs, strict=True)
-        ]
+        cells = [_TASKS.index(task) * len(_LANGS) + _LANGS.index(lang) for task, lang in zip(tasks, langs, strict=True)]
         rows_B2 = torch.stack([nll_B.detach(), tokens_B], dim=1).double()
         where_B = torch.tensor(cells, device=rows_B2.device)
         self.sums_TG2.view(-1, 2).index_add_(0, where_B, rows_B2)

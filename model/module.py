@@ -1,4 +1,4 @@
-"""Training: weighted cross-entropy over a mixed batch, an optional CTC loss on the encoder, AdamW.
+"""Training: weighted cross-entropy over a mixed batch, an optional alignment loss on the encoder, AdamW.
 
 The step's loss is the sum of every token's loss times its example's weight, divided by the sum of those weights over
 all ranks: weights set proportions and leave the learning rate alone.
@@ -17,25 +17,23 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 
+from model.alignment import ByteHead
 from model.batch import Batch
 from model.checkpoint import KEY, Card
 from model.mel import HOP, SAMPLE_RATE, log_mel
 from model.metrics import LossTable
 from model.net import Whisper, audio_length
-from pipeline.errors import DataError
-
-BLANK = 256  # CTC predicts the text's UTF-8 bytes: any script, no vocabulary of its own
-SPOKEN_TASKS = ("transcribe", "detect_language")  # their text is what is said
+from pipeline.errors import DataError, UserError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Optimisation:
     """AdamW and its schedule: linear warm-up to `learning_rate`, then linear to zero at `max_steps`.
 
-    `ctc_weight` adds that much of a CTC loss per byte, which makes audio and text find each other early when there
-    is little data; its head never leaves the training checkpoint.
+    `alignment_weight` adds that much of model/alignment.py's loss, which lets audio and text find each other when
+    there is little data: a flat start that gives way to CTC over `flat_start_steps`. Its head is not exported.
     """
 
     learning_rate: float
@@ -46,8 +44,13 @@ class Optimisation:
     eps: float
     weight_decay: float
     clip_norm: float
-    ctc_weight: float = 0.0
+    alignment_weight: float = 0.0
+    flat_start_steps: int = 0
     stochastic_depth: float = 0.0
+
+    def flat_share(self, step: int) -> float:
+        """Return how much of the alignment loss is flat start at a step."""
+        return max(0.0, 1.0 - step / self.flat_start_steps) if self.flat_start_steps else 0.0
 
     def factor(self, step: int) -> float:
         """Return the learning rate of a step as a share of the highest."""
@@ -64,7 +67,7 @@ class SottoModule(LightningModule):
         super().__init__()
         self.card, self.optimisation, self.log_every = card, optimisation, log_every
         self.net = Whisper(card.dims, optimisation.stochastic_depth)
-        self.ctc_head = nn.Linear(card.dims.n_audio_state, BLANK + 1) if optimisation.ctc_weight else None
+        self.byte_head = ByteHead(card.dims.n_audio_state) if optimisation.alignment_weight else None
         self._table: LossTable | None = None
         self._held_out: LossTable | None = None
         self._audio_s = self._padded_s = 0.0
@@ -72,16 +75,14 @@ class SottoModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch; losses by task and language are logged now and then."""
-        nll_B, tokens_B, ctc_loss = self._losses(batch)
-        weighted = (batch.weights_B * tokens_B).sum()
-        loss = (batch.weights_B * nll_B).sum() / self._mean_over_ranks(weighted)
+        nll_B, tokens_B, alignment = self._losses(batch)
         self._table = self._table or LossTable(self.device)
         self._table.add(batch.tasks, batch.langs, nll_B, tokens_B)
         self._audio_s += float(batch.num_samples_B.sum()) / SAMPLE_RATE
         self._padded_s += batch.audio_BN.numel() / SAMPLE_RATE
         if (batch_idx + 1) % self.log_every == 0:
-            self._log_progress(ctc_loss)
-        return loss + self.optimisation.ctc_weight * ctc_loss
+            self._log_progress(alignment)
+        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a held-out batch to the table."""
@@ -116,6 +117,21 @@ class SottoModule(LightningModule):
         """Add the card, so that the checkpoint stands alone."""
         checkpoint[KEY] = self.card.to_plain()
 
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse to resume another model: a vocabulary of the same size may still mean other words."""
+        mine, theirs = self.card.to_plain(), checkpoint[KEY]
+        changed = sorted(name for name in mine if name != "shards_uri" and mine[name] != theirs.get(name))
+        if changed:
+            raise UserError(
+                f"checkpoint was trained with another {' and '.join(changed)}; expected the same to resume; "
+                "give the settings it was trained with, or start a new run"
+            )
+
+    def training_loss(self, batch: Batch) -> Tensor:
+        """Return what training_step minimises, without keeping or logging anything."""
+        nll_B, tokens_B, alignment = self._losses(batch)
+        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
+
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return mel_BFT with SpecAugment's masks applied, and its frames per row."""
         mel_BFT = log_mel(batch.audio_BN, self.card.dims.n_mels, batch.num_samples_B)
@@ -124,40 +140,28 @@ class SottoModule(LightningModule):
         return mel_BFT.masked_fill(blank_BF[:, :, None] | blank_BT[:, None, :], 0.0), batch.num_samples_B // HOP
 
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each row's summed token loss, its number of tokens, and the CTC loss per byte."""
+        """Return each row's summed token loss, its number of tokens, and the alignment loss."""
         mel_BFT, frames_B = self.features(batch)
         audio_BSD, positions_B = self.net.encoder(mel_BFT, frames_B), audio_length(frames_B)
         logits_BLV = self.net.decoder(batch.tokens_BL[:, :-1], audio_BSD, positions_B)
         nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
         mask_BL = batch.loss_mask_BL[:, 1:]
-        return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), self._ctc_loss(batch, audio_BSD, positions_B)
+        return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), self._alignment_loss(batch, audio_BSD, positions_B)
 
-    def _ctc_loss(self, batch: Batch, audio_BSD: Tensor, positions_B: Tensor) -> Tensor:
-        if self.ctc_head is None:
+    def _alignment_loss(self, batch: Batch, audio_BSD: Tensor, positions_B: Tensor) -> Tensor:
+        if self.byte_head is None:
             return audio_BSD.new_zeros(())
-        spoken = [
-            text.strip().lower().encode() if task in SPOKEN_TASKS else b""
-            for text, task in zip(batch.texts, batch.tasks, strict=True)
-        ]
-        lengths_B = torch.tensor([len(text) for text in spoken], device=self.device)
-        targets = torch.tensor(list(b"".join(spoken)), device=self.device, dtype=torch.long)
-        logprobs_BSV = self.ctc_head(audio_BSD).float().log_softmax(dim=-1)
-        losses_B = F.ctc_loss(
-            logprobs_BSV.transpose(0, 1),
-            targets,
-            positions_B,
-            lengths_B,
-            blank=BLANK,
-            reduction="none",
-            zero_infinity=True,
-        )
-        return (losses_B * (lengths_B > 0)).sum() / lengths_B.sum().clamp(min=1)
+        flat_share = self.optimisation.flat_share(self.global_step)
+        return self.byte_head(audio_BSD, positions_B, batch.spoken, batch.flat_targets_BS, flat_share)
 
-    def _mean_over_ranks(self, value: Tensor) -> Tensor:
-        """Return the mean of a number over ranks: gradients are averaged over ranks, so this makes it their sum."""
-        return cast(Tensor, self.trainer.strategy.reduce(value.detach().float(), reduce_op="mean"))
+    def _weighted(self, batch: Batch, nll_B: Tensor, tokens_B: Tensor) -> Tensor:
+        """Return the weighted loss per weighted token of all ranks (gradients are averaged over ranks)."""
+        weight = (batch.weights_B * tokens_B).sum().float()
+        if self._trainer is not None:
+            weight = cast(Tensor, self.trainer.strategy.reduce(weight, reduce_op="mean"))
+        return (batch.weights_B * nll_B).sum() / weight
 
-    def _log_progress(self, ctc_loss: Tensor) -> None:
+    def _log_progress(self, alignment: Tensor) -> None:
         assert self._table is not None
         losses = self._table.means()
         if not math.isfinite(losses["all"]):
@@ -170,7 +174,7 @@ class SottoModule(LightningModule):
         self.log_dict(
             {f"train/{name}": value for name, value in losses.items()}
             | {
-                "train/ctc": float(ctc_loss.detach()),
+                "train/alignment": float(alignment.detach()),
                 "learning_rate": self.optimisation.learning_rate * self.optimisation.factor(self.global_step),
                 "audio_s_per_s": self._audio_s / elapsed_s,
                 "padding": 1.0 - self._audio_s / self._padded_s,

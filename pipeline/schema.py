@@ -30,13 +30,14 @@ CANDIDATE = _table(
         "text_url": (STRING, "http(s):// or a local path; null where nobody published a caption"),
         "text_format": (STRING, "format the source declares; the content decides"),
         "declared_lang": (STRING, "spoken language the source declares, Whisper's code"),
+        "declared_split": (STRING, "train, validation or test, where the source has splits of its own"),
         "title": (STRING, "title the source gives"),
         "license": (STRING, "licence as stated, SPDX where the source says so"),
         "license_evidence": (STRING, "the verbatim statement and where it stood"),
         "opt_out_evidence": (STRING, "the verbatim opt-out signal; null where none was seen"),
         "validator": (
             STRING,
-            "what changes when the audio or caption changes (size and mtime of local files)",
+            "what changes when the audio or caption does: size and mtime of local files, a listed checksum",
         ),
         "discovered_ms": (INT, "Unix time of discovery; not part of any fingerprint"),
     },
@@ -58,6 +59,7 @@ RECORDING = _table(
         "audio_url": (STRING, "where the audio came from"),
         "title": (STRING, "title the source gives"),
         "declared_lang": (STRING, "spoken language the source declares"),
+        "declared_split": (STRING, "split the source declares"),
         "license": (STRING, "licence as stated"),
         "license_evidence": (STRING, "the verbatim statement and where it stood"),
         "text_format": (STRING, "caption format the source or the URL suggests"),
@@ -173,7 +175,7 @@ DECISION = _table(
         "tasks": (STRINGS, "every task it can serve"),
         "lang": (STRING, "spoken language"),
         "text_lang": (STRING, "language of the text; null without text"),
-        "split": (STRING, "train, validation or test; by recording"),
+        "split": (STRING, "train, validation or test: the source's, else by a hash of the recording's audio"),
     },
 )
 

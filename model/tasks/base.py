@@ -79,9 +79,10 @@ def encode_speech(
         rng.random() < options.timestamp_prob,
     )
     cues = [cue for cue in sample.cues if cue.text.strip()]
-    partial = bool(cues) and _is_partial(cues[-1], sample)
+    ordered = _are_ordered(cues, sample)
+    partial = ordered and _is_partial(cues[-1], sample)
     whole = cues[:-1] if partial else cues
-    timestamps = (wants_timestamps or (partial and not whole)) and _are_ordered(cues, sample)
+    timestamps = ordered and (wants_timestamps or (partial and not whole))
     if timestamps:
         target = [token for cue in cues for token in _timed(cue, sample, tokenizer)]
     else:

@@ -109,7 +109,7 @@ def _silero() -> tuple[Any, Any]:
     import torch
 
     num_threads = torch.get_num_threads()
-    import silero_vad  # pyright: ignore[reportMissingTypeStubs]
+    import silero_vad
 
     torch.set_num_threads(num_threads)
     return silero_vad.load_silero_vad(sequence=True), silero_vad.get_speech_timestamps_sequence

@@ -98,13 +98,13 @@ def _second_opinion(text: str) -> str:
 
 @functools.cache
 def _py3langid() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # pyright: ignore[reportMissingTypeStubs]
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 @functools.cache
 def _langid() -> Any:
-    from langid.langid import LanguageIdentifier, model  # pyright: ignore[reportMissingTypeStubs]
+    from langid.langid import LanguageIdentifier, model
 
     return LanguageIdentifier.from_modelstring(model, norm_probs=False)

@@ -73,8 +73,11 @@ class Decide:
         return {"decision": [pa.table(columns)]}
 
     def _splits(self, segments: pa.Table, recordings: pa.Table) -> pa.Array:
-        digests = dict(zip(recordings["recording_id"].to_pylist(), recordings["sha256"].to_pylist(), strict=True))
-        names = {key: split_of(digest, self.config) for key, digest in digests.items() if digest}
+        names = {
+            row["recording_id"]: row["declared_split"] or split_of(row["sha256"], self.config)
+            for row in recordings.to_pylist()
+            if row["sha256"]
+        }
         return pa.array([names[key] for key in segments["recording_id"].to_pylist()], pa.string())
 
 
@@ -88,7 +91,7 @@ def decide_stage(config: DecideConfig, checks: Mapping[str, Check]) -> Stage:
         name="decide",
         reads={
             "segment": ("segment_id", "recording_id", "start_ms", "end_ms", "text", "declared_lang"),
-            "recording": ("recording_id", "sha256"),
+            "recording": ("recording_id", "sha256", "declared_split"),
             "cluster": None,
             **dict.fromkeys(families, None),
         },

@@ -73,20 +73,10 @@ class Fetch:
             return Blob(status="opted_out", detail=row["opt_out_evidence"]), ABSENT
         if not row["audio_url"]:
             return Blob(status="bad_candidate", detail=row["page_url"]), ABSENT
-        audio = await self._blob(http, row["audio_url"], blobs_uri)
-        text = await self._blob(http, row["text_url"], blobs_uri) if row["text_url"] else ABSENT
+        version = f"{self.config.refresh} {row['validator'] or ''}"
+        audio = await _blob(http, row["audio_url"], version, blobs_uri)
+        text = await _blob(http, row["text_url"], version, blobs_uri) if row["text_url"] else ABSENT
         return audio, text
-
-    async def _blob(self, http: Http, url: str, blobs_uri: str) -> Blob:
-        if "://" not in url:
-            return _stored(_read_local(url), blobs_uri)
-        receipt_uri = store.join(blobs_uri, BY_URL, f"{_hash(url, self.config.refresh)}.json")
-        if store.exists(receipt_uri):
-            return Blob(**json.loads(store.read_bytes(receipt_uri)))
-        blob = _stored(await http.get(url), blobs_uri)
-        if not blob.is_retryable:
-            store.publish(receipt_uri, json.dumps(asdict(blob)).encode())
-        return blob
 
     def _recording(self, row: Row, audio: Blob, text: Blob, blobs_uri: str) -> Row:
         facts: Row = {
@@ -128,6 +118,7 @@ _CARRIED = (
     "audio_url",
     "title",
     "declared_lang",
+    "declared_split",
     "license",
     "license_evidence",
     "text_format",
@@ -159,6 +150,18 @@ def fetch_stage(config: FetchConfig) -> Stage:
 def _same_candidates(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
     found = pa.concat_tables(outputs["recording"])["candidate_id"].combine_chunks()
     assert found.equals(inputs["candidate"]["candidate_id"].combine_chunks()), "fetch lost or added a candidate"
+
+
+async def _blob(http: Http, url: str, version: str, blobs_uri: str) -> Blob:
+    if "://" not in url:
+        return _stored(_read_local(url), blobs_uri)
+    receipt_uri = store.join(blobs_uri, BY_URL, f"{_hash(url, version)}.json")
+    if store.exists(receipt_uri):
+        return Blob(**json.loads(store.read_bytes(receipt_uri)))
+    blob = _stored(await http.get(url), blobs_uri)
+    if not blob.is_retryable:
+        store.publish(receipt_uri, json.dumps(asdict(blob)).encode())
+    return blob
 
 
 def _read_local(path: str) -> Response:

@@ -31,6 +31,7 @@ class Found:
     text_url: str | None = None
     text_format: str | None = None
     declared_lang: str | None = None
+    declared_split: str | None = None
     title: str | None = None
     license: str | None = None
     license_evidence: str | None = None

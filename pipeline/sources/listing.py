@@ -22,9 +22,12 @@ ALIASES = {
     "audio_url": ("audio_url", "audio", "audio_filepath", "url"),
     "text_url": ("text_url", "caption", "caption_url", "transcript", "subtitles"),
     "declared_lang": ("language", "lang", "declared_lang"),
+    "declared_split": ("split", "subset"),
+    "checksum": ("sha256", "checksum", "md5"),
     "title": ("title",),
     "license": ("license", "licence"),
 }
+SPLITS = {"train": "train", "dev": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class ListingSource:
             return Found(page_url=place, audio_url="")
         audio, text = self._absolute(values["audio_url"]), self._absolute(values["text_url"])
         license_ = values["license"] or self.license
+        stamps = [file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path]
         return Found(
             page_url=place,
             audio_url=audio or "",
@@ -67,7 +71,8 @@ class ListingSource:
             title=values["title"],
             license=license_,
             license_evidence=f"{place}: {license_}" if license_ else None,
-            validator=" ".join(file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path) or None,
+            declared_split=SPLITS.get((values["declared_split"] or "").lower()),
+            validator=" ".join(filter(None, (values["checksum"], *stamps))) or None,
         )
 
     def _absolute(self, url: str | None) -> str | None:

@@ -117,16 +117,16 @@ def test_a_bare_start_token_is_followed_by_a_language_or_no_speech(learnt: Learn
 
 
 def test_timestamps_follow_only_where_the_prompt_allows_them(learnt: Learnt) -> None:
-    model = learnt.model
+    stamps, embedding = TOKENIZER.timestamp_begin, learnt.model.decoder.token_embedding.weight
+    saved = embedding.detach().clone()
+    timed_prompt = [TOKENIZER.sot_prev, *TOKENIZER.sot_sequence("en", "transcribe", timestamps=True)]
     with torch.no_grad():
-        saved = model.decoder.token_embedding.weight.clone()
-        stamps = TOKENIZER.timestamp_begin
-        model.decoder.token_embedding.weight[stamps:] = saved[TOKENIZER.encode(" ")[0]] * 1.5
-        with_times = decode(learnt, [0], [TOKENIZER.sot_sequence("en", "transcribe", timestamps=True)])[0]
-        without = decode(learnt, [0], prompts([0]))[0]
-        model.decoder.token_embedding.weight.copy_(saved)
-    assert max(with_times.tokens) >= stamps
-    assert max(without.tokens) < TOKENIZER.eot
+        embedding[stamps:] = saved[TOKENIZER.encode(" ")[0]] * 1.5  # a timestamp wins wherever a space would
+        plain, timed = decode(learnt, [1, 0], [prompts([1])[0], timed_prompt])
+        embedding.copy_(saved)
+    assert max(plain.tokens) < TOKENIZER.eot
+    assert max(timed.tokens) >= stamps
+    assert max(timed.tokens[len(plain.tokens) + 1 :]) >= stamps  # its own rule, after the other row has left
 
 
 def test_detect_language_gives_each_window_its_language(learnt: Learnt) -> None:

@@ -153,6 +153,22 @@ def test_fresh_logits_are_near_uniform() -> None:
     assert loss.item() == pytest.approx(math.log(50), abs=0.1)
 
 
+def test_weights_start_gaussian_by_fan_in_and_branches_by_depth() -> None:
+    torch.manual_seed(2)
+    model = Whisper(ModelDimensions(**SMALL | {"n_audio_state": 64, "n_text_state": 64}))
+    decoder, encoder = model.decoder, model.encoder
+    for weight, std in (
+        (encoder.conv2.weight, (3 * 64) ** -0.5),
+        (encoder.blocks[0].attn.query.weight, 64**-0.5),
+        (encoder.blocks[1].mlp[2].weight, 256**-0.5 / math.sqrt(2 * 2)),
+        (decoder.blocks[1].cross_attn.out.weight, 64**-0.5 / math.sqrt(3 * 2)),
+        (decoder.token_embedding.weight, 0.02),
+        (decoder.positional_embedding, 0.01),
+    ):
+        assert weight.std().item() == pytest.approx(std, rel=0.06)
+    assert not encoder.blocks[0].mlp[0].bias.any()
+
+
 def test_every_parameter_learns() -> None:
     model = small_model().train()
     mel, lengths = mel_rows(60, 21)

@@ -142,6 +142,14 @@ def test_without_rising_cues_there_are_no_timestamps(cues: tuple[Cue, ...]) -> N
     assert encode("transcribe", replace(SPEECH, cues=cues), TIMED).tokens[3] == NO_TIMES
 
 
+def test_a_cut_cue_that_overlaps_others_takes_no_audio_away() -> None:
+    cues = (Cue(start_ms=500, end_ms=900, text="Hello"), Cue(start_ms=0, end_ms=9_000, text="world."))
+    for options in (PLAIN, TIMED):
+        encoded = encode("transcribe", replace(SPEECH, cues=cues), options)
+        assert encoded.tokens == [SOT, EN, TRANSCRIBE, NO_TIMES, *HELLO, *WORLD, EOT]
+        assert encoded.audio_ms is None
+
+
 def test_text_of_languages_without_spaces_gets_no_leading_space() -> None:
     sample = replace(SPEECH, lang="ja", text_lang="ja", text=" 日本 ", prev_text=None)
     assert encode("transcribe", sample, PLAIN).tokens[4:-1] == TOKENIZER.encode("日本")

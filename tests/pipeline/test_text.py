@@ -67,9 +67,7 @@ def test_repaired_text_is_left_alone(repaired: str) -> None:
     assert text.repair(repaired) == repaired
 
 
-@pytest.mark.parametrize(
-    ("raw", "mended"), [("sÃ³", "só"), ("só", "só"), ("plain", "plain"), ("“ok”", "“ok”")]
-)
+@pytest.mark.parametrize(("raw", "mended"), [("sÃ³", "só"), ("só", "só"), ("plain", "plain"), ("“ok”", "“ok”")])
 def test_encoding_is_mended_only_where_it_is_broken(raw: str, mended: str) -> None:
     assert text.mend_encoding(raw) == mended
 

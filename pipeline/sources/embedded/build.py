@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -55,9 +55,7 @@ def build(root: Path, seed: int, scale: float = 1.0) -> CorpusSummary:
         if there and (there.seed, there.scale, there.recipe) == (seed, scale, recipe):
             return there
         if not there and root.exists() and any(root.iterdir()):
-            raise UserError(
-                f"folder {str(root)!r} holds no embedded corpus; expected a new or empty one; name another"
-            )
+            raise UserError(f"folder {str(root)!r} holds no embedded corpus; expected a new or empty one; name another")
         partial = root.with_name(f".{root.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         labels = _write_corpus(partial, plan_corpus(seed, scale))
@@ -89,15 +87,18 @@ def _write_corpus(root: Path, plans: Sequence[RecordingPlan]) -> list[Label]:
 def _publish(web: Path, plan: RecordingPlan, take: Take, number: int) -> dict[str, str | None]:
     """Write a candidate's files and return its row of the listing."""
     audio_url, text_url = _audio_url(plan.key, take.audio_format), f"text/{plan.key}.{take.text_format}"
-    (web / audio_url).write_bytes(take.audio_bytes())
+    audio, caption = take.audio_bytes(), take.caption_bytes() if take.is_published else b""
+    (web / audio_url).write_bytes(audio)
     if take.is_published:
-        (web / text_url).write_bytes(take.caption_bytes())
+        (web / text_url).write_bytes(caption)
     return {
         "audio_url": audio_url,
         "text_url": text_url if take.is_linked else None,
         "language": plan.spoken_lang,
         "title": load_grammar(plan.spoken_lang).title.format(n=number),
         "license": LICENSE,
+        "split": plan.split,
+        "sha256": hashlib.sha256(audio + caption).hexdigest(),
     }
 
 
@@ -139,7 +140,7 @@ def _read_summary(root: Path) -> CorpusSummary | None:
 
 
 def _recipe() -> str:
-    package = files(__package__)
+    package = files("pipeline.sources.embedded")
     sources = [item for folder in (package, package / "data") for item in folder.iterdir() if item.is_file()]
     digest = hashlib.sha256()
     for item in sorted(sources, key=lambda item: item.name):
@@ -148,7 +149,7 @@ def _recipe() -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     """Hold a file's lock, waiting for whoever has it; the system lets go when a process ends."""
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -47,10 +47,7 @@ def loop(take: Take, _rng: np.random.Generator) -> Take:
 
 def outrun(take: Take, _rng: np.random.Generator) -> Take:
     """Stretch the captions' clock until they go on after the audio has ended."""
-    late = (
-        replace(cue, start_ms=int(cue.start_ms * STRETCH), end_ms=int(cue.end_ms * STRETCH))
-        for cue in take.cues
-    )
+    late = (replace(cue, start_ms=int(cue.start_ms * STRETCH), end_ms=int(cue.end_ms * STRETCH)) for cue in take.cues)
     return replace(take, cues=tuple(late))
 
 

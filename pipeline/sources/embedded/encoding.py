@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from typing import cast
 
 import av
 import numpy as np
@@ -78,9 +79,9 @@ def _encode_lossy(samples: Samples, codec: Lossy) -> bytes:
     frame.pts = 0  # without a clock the encoder's delay is not written down and becomes 23 ms of silence
     sink = io.BytesIO()
     with av.open(sink, "w", format=codec.container, options=BITEXACT) as out:
-        stream = out.add_stream(
-            codec.encoder, rate=codec.rate, layout=codec.layout, options=dict(codec.options)
-        )
+        options = dict(codec.options)
+        added = out.add_stream(codec.encoder, rate=codec.rate, layout=codec.layout, options=options)
+        stream = cast(av.AudioStream, added)
         stream.bit_rate = codec.bits_per_second
         out.mux([*stream.encode(frame), *stream.encode(None)])
     return sink.getvalue()

@@ -22,10 +22,7 @@ def perform(plan: RecordingPlan) -> Take:
     """Make the take a plan describes; the same plan gives the same samples and cues."""
     rng = np.random.default_rng(plan.seed)
     samples, spoken = _read_aloud(plan, rng)
-    cues = (
-        Cue(start_ms=s.start_ms, end_ms=s.end_ms, text=line)
-        for s, line in zip(spoken, plan.lines, strict=True)
-    )
+    cues = (Cue(start_ms=s.start_ms, end_ms=s.end_ms, text=line) for s, line in zip(spoken, plan.lines, strict=True))
     take = Take(
         samples=place(samples, plan.condition, rng),
         spoken=spoken,

@@ -44,6 +44,7 @@ class RecordingPlan:
     audio_format: str
     text_format: str
     seed: int
+    split: str = "train"
     duplicate_of: str | None = None
 
 
@@ -60,8 +61,11 @@ def plan_corpus(seed: int, scale: float) -> list[RecordingPlan]:
         for kind in GOOD
         for number, pair in enumerate(_pairs(kind, len(kind.pairs), scale))
     ]
+    originals = {
+        pair: itertools.cycle([plan for plan in good if (plan.spoken_lang, plan.text_lang) == pair]) for pair in streams
+    }
     planted = [
-        _copy(good, kind, pair) if kind.repeats else _plan(seed, streams, kind, pair, number)
+        _copy(next(originals[pair]), kind, number) if kind.repeats else _plan(seed, streams, kind, pair, number)
         for kind in PLANTED
         for number, pair in enumerate(_pairs(kind, 1, scale))
     ]
@@ -78,6 +82,8 @@ def _plan(seed: int, streams: Streams, kind: Kind, pair: tuple[str, str], number
     spoken, written = pair
     rng = _rng(seed, kind.name, spoken, written, str(number))
     num_items = ITEMS_GOOD if kind in GOOD else ITEMS_PLANTED
+    in_turn = VARIANTS[number // len(kind.pairs) % len(VARIANTS)]
+    variant = in_turn if kind in GOOD else str(rng.choice(VARIANTS))
     own = streams.get(pair, streams[spoken, spoken])
     items = tuple(tuple(itertools.islice(own, rng.choice(SENTENCES_PER_ITEM))) for _ in range(num_items))
     sentences = [sentence for item in items for sentence in item]
@@ -89,19 +95,26 @@ def _plan(seed: int, streams: Streams, kind: Kind, pair: tuple[str, str], number
         text_lang=written,
         items=items,
         lines=tuple(s.text if written == spoken or not kind.has_own_text else s.english for s in shown),
-        voice=VOICES[spoken] + VARIANTS[number // len(kind.pairs) % len(VARIANTS)],
+        voice=VOICES[spoken] + variant,
         rate_wpm=int(rng.integers(*RATES_WPM, endpoint=True)),
         pitch=int(rng.integers(*PITCHES, endpoint=True)),
         condition=str(rng.choice(list(CONDITIONS))),
         audio_format=str(rng.choice(encoding.FORMATS)),
         text_format=str(rng.choice(captions.FORMATS)),
         seed=int(rng.integers(2**32)),
+        split=_split(number // len(kind.pairs)) if kind in GOOD else "train",
     )
 
 
-def _copy(good: Sequence[RecordingPlan], kind: Kind, pair: tuple[str, str]) -> RecordingPlan:
-    original = next(plan for plan in good if (plan.spoken_lang, plan.text_lang) == pair)
-    return replace(original, key=f"{original.key}-{kind.name}", kind=kind, duplicate_of=original.key)
+def _split(turn: int) -> str:
+    """Hold out good recordings of every language pair: a sixth to test, fewer to validate, the second one first."""
+    if turn % 6 == 1:
+        return "test"
+    return "validation" if turn % 18 == 3 else "train"
+
+
+def _copy(original: RecordingPlan, kind: Kind, number: int) -> RecordingPlan:
+    return replace(original, key=f"copy-{kind.name}-{number}", kind=kind, duplicate_of=original.key)
 
 
 def _listed(plans: Sequence[RecordingPlan], rng: np.random.Generator) -> list[RecordingPlan]:

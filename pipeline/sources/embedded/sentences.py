@@ -15,7 +15,7 @@ import yaml
 LANGUAGES = ("en", "es", "sw", "am")
 PIVOT = "en"
 MAX_REDRAWS = 20  # a template whose every filling has been said is passed over after this many tries
-RELUCTANCE = 0.2  # how much less likely one use makes a word's next: words come evenly, yet in no fixed order
+RELUCTANCE = 1.6  # what one use takes off the log weight of a word: they come evenly, yet in no fixed order
 
 _SLOT = re.compile(r"\{(([a-z]+)\d?)\}")  # {number2}: the second use of slot "number"
 
@@ -40,20 +40,16 @@ class Grammar:
 @functools.cache
 def load_grammar(language: str) -> Grammar:
     """Read the grammar of one of `LANGUAGES`; English words are their own concepts."""
-    raw = yaml.safe_load((files(__package__) / "data" / f"{language}.yaml").read_text("utf-8"))
-    slots = {
-        name: words if language != PIVOT else {w: w for w in words} for name, words in raw["slots"].items()
-    }
+    raw = yaml.safe_load((files("pipeline.sources.embedded") / "data" / f"{language}.yaml").read_text("utf-8"))
+    slots = {name: words if language != PIVOT else {w: w for w in words} for name, words in raw["slots"].items()}
     return Grammar(title=raw["title"], templates=raw["templates"], slots=slots)
 
 
-def draw_sentences(
-    language: str, written: str, said: set[str], rng: np.random.Generator
-) -> Iterator[Sentence]:
+def draw_sentences(language: str, written: str, said: set[str], rng: np.random.Generator) -> Iterator[Sentence]:
     """Yield sentences to speak in `language` and to write in it or in English, templates in turn, words evenly.
 
     What is spoken or written is added to `said`, and nothing in `said` is spoken or written again. It ends when
-    no template has anything new to say (alone, after some 2,000 sentences).
+    no template has anything new to say (alone, after some 1,000 sentences).
     """
     grammar, pivot = load_grammar(language), load_grammar(PIVOT)
     uses: Counter[str] = Counter()
@@ -75,7 +71,7 @@ def draw_sentences(
 def _in_turn(names: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
     """Yield every name once, then again and again, each time in another order."""
     while True:
-        yield from (names[place] for place in rng.permutation(len(names)))
+        yield from (names[int(place)] for place in rng.permutation(len(names)))
 
 
 def _heard_or_read(sentence: Sentence, written: str) -> set[str]:
@@ -86,16 +82,14 @@ def _sentence(grammar: Grammar, pivot: Grammar, name: str, concepts: Mapping[str
     return Sentence(text=_fill(grammar, name, concepts), english=_fill(pivot, name, concepts))
 
 
-def _choose_concepts(
-    pivot: Grammar, name: str, uses: Counter[str], rng: np.random.Generator
-) -> dict[str, str]:
+def _choose_concepts(pivot: Grammar, name: str, uses: Counter[str], rng: np.random.Generator) -> dict[str, str]:
     """Fill each slot of a template with one of its least used concepts, as a deck would, none of them twice."""
     chosen: dict[str, str] = {}
     for key, slot in _SLOT.findall(pivot.templates[name]):
         free = [concept for concept in pivot.slots[slot] if concept not in chosen.values()]
-        fewest = min(uses[concept] for concept in free)
-        weights = np.array([RELUCTANCE ** (uses[concept] - fewest) for concept in free])
-        chosen[key] = free[rng.choice(len(free), p=weights / weights.sum())]
+        # The largest score is a draw with weights exp(-RELUCTANCE * uses), the Gumbel way.
+        scores = rng.gumbel(size=len(free)) - RELUCTANCE * np.array([uses[concept] for concept in free])
+        chosen[key] = free[int(scores.argmax())]
     return chosen
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +16,7 @@ _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def serve(folder: Path) -> Iterator[int]:
+def serve(folder: Path) -> Generator[int]:
     """Serve `folder` from a thread, yielding the port the system chose; it ends with the block."""
     with ThreadingHTTPServer((HOST, 0), functools.partial(_Handler, directory=str(folder))) as server:
         server.daemon_threads = True

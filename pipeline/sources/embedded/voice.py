@@ -5,7 +5,7 @@ from __future__ import annotations
 import _ctypes
 import ctypes
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,9 +24,7 @@ PARAM_RATE = 1
 PARAM_PITCH = 3
 
 EDGE_FRAME = SAMPLE_RATE // 200  # 5 ms
-EDGE_RATIO = (
-    0.01  # of the loudest frame: espeak-ng pads with digital silence, so -40 dB only has to beat ringing
-)
+EDGE_RATIO = 0.01  # of the loudest frame: espeak-ng pads with digital silence, so -40 dB only has to beat ringing
 
 _SynthCallback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _one_at_a_time = threading.Lock()
@@ -55,13 +53,13 @@ def speak(text: str, *, voice: str, rate_wpm: int, pitch: int) -> Samples:
         library.espeak_SetParameter(PARAM_PITCH, pitch, 0)
         utf8 = text.encode() + b"\0"
         library.espeak_Synth(utf8, len(utf8), 0, POS_CHARACTER, 0, CHARS_UTF8, None, None)
-    assert chunks, f"espeak-ng said nothing for {text!r}"
+    assert any(map(np.any, chunks)), f"espeak-ng said nothing for {text!r}"
     native = np.concatenate(chunks).astype(np.float32) / 32768
     return _trim(soxr.resample(native, native_rate, SAMPLE_RATE))
 
 
 @contextmanager
-def _fresh_library() -> Iterator[tuple[ctypes.CDLL, int]]:
+def _fresh_library() -> Generator[tuple[ctypes.CDLL, int]]:
     """Yield the library with its static variables as on disk, and its sampling rate; 6 ms a time."""
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     try:

@@ -61,7 +61,13 @@ def tables(num: int = 3) -> dict[str, pa.Table]:
                 "declared_lang": ["en"] * num,
             }
         ),
-        "recording": pa.table({"recording_id": recordings, "sha256": [f"{index:064d}" for index in range(num)]}),
+        "recording": pa.table(
+            {
+                "recording_id": recordings,
+                "sha256": [f"{index:064d}" for index in range(num)],
+                "declared_split": pa.array([None, "test", "validation"][:num], pa.string()),
+            }
+        ),
         "cluster": pa.table(
             {
                 "segment_id": ids,
@@ -90,6 +96,10 @@ def test_all_reasons_are_kept_and_the_first_is_the_audit_reason() -> None:
     assert [row["reason"] for row in rows] == ["kept", "silence", "silence"]
     assert [row["kind"] for row in rows] == ["transcribe", None, None]
     assert [row["tasks"] for row in rows] == [["transcribe", "detect_language"], [], []]
+
+
+def test_a_split_the_source_declares_stands() -> None:
+    assert [row["split"] for row in decide(tables())][1:] == ["test", "validation"]
 
 
 def test_splits_follow_the_shares_and_depend_on_the_audio_alone() -> None:

@@ -78,6 +78,8 @@ def test_a_finished_file_is_not_fetched_again_unless_asked(web, tmp_path: Path) 
     assert first[0]["sha256"] == second[0]["sha256"]
     fetch(tmp_path, rows, refresh="again")
     assert web.log.count("/a.flac") == 2
+    fetch(tmp_path, [rows[0] | {"validator": "new checksum"}])
+    assert web.log.count("/a.flac") == 3
 
 
 def test_what_may_pass_is_fetched_again(web, tmp_path: Path) -> None:

@@ -125,6 +125,11 @@ def test_cues_with_impossible_times_are_left_out_and_counted(timing: str) -> Non
     assert caption.detail == "1 cues have impossible times"
 
 
+def test_a_cue_that_says_nothing_is_not_missed() -> None:
+    caption = parse(f"{SRT}\n3\n99:99:99,000 --> 99:99:99,999\n\n".encode())
+    assert (caption.status, caption.num_lost, caption.detail) == ("ok", 0, None)
+
+
 TIMES = [
     ("-00:00:01,000 --> 00:00:02,000", (0, 2000)),
     ("00:00:02,000 --> 00:00:02,000", (2000, 2000)),
@@ -162,6 +167,7 @@ STATUSES = [
     (b"Dear all, the meeting is at 12:30.", "not_captions"),
     (b"[Script Info]\nDialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,Hi", "not_captions"),
     (b"\x00\x01\x02\x03", "not_captions"),
+    (b"00:01.000 --> 00:02.000\nHello\0\n", "not_captions"),
     (b"ID3\x04" + bytes(range(256)), "not_captions"),
 ]
 

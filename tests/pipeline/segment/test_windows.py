@@ -35,6 +35,13 @@ def test_cues_fill_a_window_until_the_next_would_not_fit() -> None:
     ]
 
 
+def test_a_window_may_be_full_to_the_last_millisecond() -> None:
+    assert packed(45_000, (0, 15_000), (15_000, 30_000), (30_000, 45_000)) == [
+        (0, 30_000, [(0, 15_000), (15_000, 30_000)], 0),
+        (30_000, 45_000, [(30_000, 45_000)], 0),
+    ]
+
+
 def test_a_long_pause_ends_a_window_and_a_short_one_does_not() -> None:
     assert packed(9000, (1000, 2000), (3999, 5000), (7000, 8000)) == [
         (800, 5200, [(1000, 2000), (3999, 5000)], 0),

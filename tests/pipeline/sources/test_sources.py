@@ -52,6 +52,11 @@ def test_a_listing_takes_relative_addresses_from_where_it_lies() -> None:
     assert found.license_evidence == "http://h.test/x/listing.jsonl#line=1: CC0-1.0"
 
 
+def test_a_listing_may_declare_splits_and_checksums() -> None:
+    rows = '{"audio": "1", "split": "dev", "sha256": "ab"}\n{"audio": "2", "split": "holdout"}'
+    assert [(item.declared_split, item.validator) for item in listed(rows)] == [("validation", "ab"), (None, None)]
+
+
 def test_a_csv_listing_gives_the_same_candidates() -> None:
     [found] = listed("audio_url,text_url,language\na.mp3,,es\n", name="l.csv")
     assert (found.audio_url, found.text_url, found.declared_lang) == ("http://h.test/x/a.mp3", None, "es")

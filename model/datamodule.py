@@ -1,0 +1,72 @@
+"""The data of a run: train and held-out batches for this process, and the position to resume at."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from model.batch import Batch
+from model.corpus import Corpus
+from model.loader import Encoder, HeldOutBatches, LoaderConfig, Positions, Slice, TrainingBatches, data_loader
+from model.mixture import Mixture
+from pipeline.errors import UserError
+
+
+class SottoData(LightningDataModule):
+    """Feed global batches in their order; a checkpoint holds how many were used and what fixes the order."""
+
+    def __init__(self, shards_uri: str, mixture: Mixture, config: LoaderConfig, encoder: Encoder) -> None:
+        """Read the index of the train split; the held-out split is opened when it is first needed."""
+        super().__init__()
+        self.train = Corpus(shards_uri, "train")
+        self._shards_uri, self._mixture, self._config, self._encoder = shards_uri, mixture, config, encoder
+        self._start = 0
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the batches from the position on."""
+        assert self.trainer is not None
+        part = Slice(
+            rank=self.trainer.global_rank,
+            world=self.trainer.world_size,
+            accumulate=self.trainer.accumulate_grad_batches,
+        )
+        batches = TrainingBatches(self.train, self._mixture, self._config, self._encoder, part)
+        positions = Positions(self._start * part.accumulate, self.trainer.max_steps * part.accumulate)
+        return data_loader(batches, positions, self._config.num_workers)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return this rank's share of the held-out batches."""
+        assert self.trainer is not None
+        corpus = Corpus(self._shards_uri, "validation")
+        batches = HeldOutBatches(corpus, self._config, self._encoder, self._config.batch_size)
+        mine = range(self.trainer.global_rank, len(batches), self.trainer.world_size)
+        return data_loader(batches, mine, 0)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position, in global batches, and what the order is a function of."""
+        assert self.trainer is not None
+        return {"position": self.trainer.global_step, "order": self._order()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the position; UserError when the order is another, since it would mean other samples."""
+        order = self._order()
+        changed = sorted(name for name in order if order[name] != state_dict["order"].get(name))
+        if changed:
+            raise UserError(
+                f"checkpoint was trained in another order: {changed} changed; expected {state_dict['order']}; "
+                "set them back to resume, or start a new run"
+            )
+        self._start = int(state_dict["position"])
+
+    def _order(self) -> dict[str, Any]:
+        weights = self._mixture.weights(self.train.hours())
+        return {
+            "shards": self.train.fingerprint,
+            "seed": self._config.seed,
+            "batch_size": self._config.batch_size,
+            "pool_batches": self._config.pool_batches,
+            "join_prob": self._config.augment.join_prob,
+            "mixture": {name: round(weight, 6) for name, weight in sorted(weights.items())},
+        }

@@ -1,0 +1,139 @@
+"""Decode a held-out split and score it: error rates by task and language, accuracy where the answer is one token."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.batch import Batch
+from model.checkpoint import Loaded
+from model.decode import detect_language, greedy
+from model.mel import HOP, log_mel
+from model.metrics import NORMALISER, LossTable, error_rates
+from pipeline import tables
+from pipeline.schema import EVAL_RESULT
+
+Rows = list[dict[str, object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Utterance:
+    """What was asked of a window, what is right, and what the model said; a code where the answer is a language."""
+
+    task: str
+    lang: str
+    reference: str
+    hypothesis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """Everything measured on one split."""
+
+    utterances: tuple[Utterance, ...]
+    losses: dict[str, float]
+
+
+def evaluate(loaded: Loaded, batches: Iterable[Batch], device: torch.device) -> Scores:
+    """Decode every window once for each task it serves, and take the loss of its right answer."""
+    utterances: list[Utterance] = []
+    table = LossTable(device)
+    for batch in batches:
+        on_device = batch.to(device)
+        mel_BFT = log_mel(on_device.audio_BN, loaded.net.dims.n_mels, on_device.num_samples_B)
+        frames_B = on_device.num_samples_B // HOP
+        table.add(batch.tasks, batch.langs, *_losses(loaded, on_device, mel_BFT, frames_B))
+        utterances += _decode(loaded, on_device, mel_BFT, frames_B)
+    return Scores(utterances=tuple(utterances), losses=table.means())
+
+
+def held_out_batches(loaded: Loaded, corpus: Corpus, batch_size: int) -> list[Batch]:
+    """Return a split as batches for this checkpoint; it hears silence where it was trained on silence."""
+    dims = loaded.net.dims
+    encoder = Encoder(tokenizer=loaded.tokenizer, n_mels=dims.n_mels, max_ms=dims.n_audio_ctx * MS_PER_POSITION)
+    tasks = TaskOptions(max_tokens=dims.n_text_ctx)
+    batches = HeldOutBatches(corpus, encoder, HeldOut(batch_size=batch_size, audio=loaded.card.audio, tasks=tasks))
+    return [batches[index] for index in range(len(batches))]
+
+
+def to_table(scores: Scores, checkpoint: str, eval_set: str) -> pa.Table:
+    """Return EVAL_RESULT: losses, error rates and accuracies by task and language, and over languages."""
+    groups: dict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    for utterance in scores.utterances:
+        groups[utterance.task, utterance.lang].append(utterance)
+        groups[utterance.task, "all"].append(utterance)
+    rows = [
+        _row(task, lang, metric, value, len(group))
+        for (task, lang), group in sorted(groups.items())
+        for metric, value in _measures(task, group).items()
+    ]
+    for name, value in scores.losses.items():
+        task, _, lang = name.partition("-")
+        number = len(groups[task, lang]) if lang else len(scores.utterances)
+        rows.append(_row(task, lang or "all", "loss", value, number))
+    place = {"checkpoint": checkpoint, "eval_set": eval_set, "source": "all"}
+    return tables.from_rows([place | row for row in rows], EVAL_RESULT)
+
+
+@torch.inference_mode()
+def _losses(loaded: Loaded, batch: Batch, mel_BFT: Tensor, frames_B: Tensor) -> tuple[Tensor, Tensor]:
+    logits_BLV = loaded.net(mel_BFT, batch.tokens_BL[:, :-1], frames_B)
+    nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
+    mask_BL = batch.loss_mask_BL[:, 1:]
+    return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1)
+
+
+def _decode(loaded: Loaded, batch: Batch, mel_BFT: Tensor, frames_B: Tensor) -> list[Utterance]:
+    """Decode the rows of each task together, since their prompts have one length."""
+    found: list[Utterance] = []
+    for name in sorted(set(batch.tasks)):
+        rows = [row for row, task in enumerate(batch.tasks) if task == name]
+        langs = [batch.langs[row] for row in rows]
+        hypotheses = _answers(loaded, name, langs, mel_BFT[rows], frames_B[rows])
+        references = [batch.texts[row] for row in rows] if name in ("transcribe", "translate") else langs
+        if name == "no_speech":
+            references = [NO_SPEECH] * len(rows)
+        found += [
+            Utterance(task=name, lang=lang, reference=reference, hypothesis=hypothesis)
+            for lang, reference, hypothesis in zip(langs, references, hypotheses, strict=True)
+        ]
+    return found
+
+
+NO_SPEECH = "<|nospeech|>"
+
+
+def _answers(loaded: Loaded, name: str, langs: Sequence[str], mel_BFT: Tensor, frames_B: Tensor) -> list[str]:
+    net, tokenizer = loaded.net, loaded.tokenizer
+    if name == "detect_language":
+        return [max(probs, key=probs.__getitem__) for probs in detect_language(net, mel_BFT, tokenizer, frames_B)]
+    if name == "no_speech":
+        heard = greedy(net, mel_BFT, frames_B, tokenizer, [[tokenizer.sot]] * len(langs), 1)
+        return [NO_SPEECH if answer.tokens[:1] == (tokenizer.no_speech,) else "speech" for answer in heard]
+    assert name in ("transcribe", "translate"), name
+    prompt = [tokenizer.sot_sequence(lang, name) for lang in langs]
+    return [answer.text for answer in greedy(net, mel_BFT, frames_B, tokenizer, prompt, net.dims.n_text_ctx)]
+
+
+def _measures(task: str, group: Sequence[Utterance]) -> dict[str, float]:
+    if task in ("transcribe", "translate"):
+        return error_rates([one.reference for one in group], [one.hypothesis for one in group])
+    return {"accuracy": sum(one.reference == one.hypothesis for one in group) / len(group)}
+
+
+def _row(task: str, lang: str, metric: str, value: float, number: int) -> dict[str, object]:
+    normaliser = NORMALISER if metric in ("wer", "cer") else "none"
+    return {
+        "task": task,
+        "lang": lang,
+        "metric": metric,
+        "value": value,
+        "num_utterances": number,
+        "normaliser": normaliser,
+    }
