@@ -36,7 +36,7 @@ train: $(STAMP) ## Train a model on the shards; EXPERIMENT=demo, ARGS=
 evaluate: $(STAMP) ## Measure a checkpoint on the evaluation sets; ARGS=
 	@$(BIN)/python jobs/evaluate.py $(ARGS)
 
-report: $(STAMP) ## Write the data quality report of the last ingest again; ARGS=
+report: $(STAMP) ## Print the last ingest's summary and where its report lies; ARGS=
 	@$(BIN)/python jobs/report.py $(ARGS)
 
 ui: $(STAMP) ## Browse runs, datasets and reports in MLflow at 127.0.0.1; PORT=5000

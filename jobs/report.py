@@ -1,108 +1,28 @@
-"""The data quality report of an ingest: written once for its artifacts, logged to MLflow, printed at the end.
-
-`python jobs/report.py` prints the last one again.
-"""
+"""Print the summary of the last ingest again: `make report`."""
 
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import hydra
-import pyarrow as pa
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from jobs.cli import clean_errors
-from jobs.tracking import start_run
-from pipeline import artifact, store
-from pipeline.artifact import Artifact
+from jobs.reporting import LATEST_REPORT
+from pipeline import store
 from pipeline.errors import UserError
-from pipeline.report.html import to_html
-from pipeline.report.inputs import ReportTables, Threshold
-from pipeline.report.plain import to_json, to_terminal
-from pipeline.report.summary import Summary, summarise
-from pipeline.sources.embedded.labels import load_labels
-
-MS_PER_HOUR = 3_600_000
-TABLES = ("candidate", "recording", "segment", "cluster", "decision", "shard_index")
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="ingest")
 @clean_errors
 def main(cfg: DictConfig) -> None:
     """Print the summary of the last ingest."""
-    pointer = store.join(cfg.data_root, "latest", "report.json")
+    pointer = store.join(cfg.data_root, "latest", LATEST_REPORT)
     if not store.exists(pointer):
         raise UserError(
             f"data_root {cfg.data_root!r} holds no report; expected a finished ingest; run make ingest first"
         )
     print(store.read_bytes(json.loads(store.read_bytes(pointer))["summary_uri"]).decode())
-
-
-def publish_report(cfg: DictConfig, artifacts: Mapping[str, Artifact], labels_root: Path | None) -> str:
-    """Write the report of these artifacts unless it is there, point `latest` at both, and return the summary."""
-    name = artifact.fingerprint({key: place.fingerprint for key, place in artifacts.items()})
-    folder = store.join(cfg.data_root, "reports", name)
-    summary_uri, shards = store.join(folder, "summary.txt"), artifacts["shard_index"]
-    if not store.exists(summary_uri):
-        summary = summarise(_inputs(cfg, artifacts, labels_root))
-        files = {"report.html": to_html(summary), "report.json": to_json(summary)}
-        _log(cfg, artifacts, summary, files)
-        files["summary.txt"] = to_terminal(summary, store.join(folder, "report.html"), shards.uri)
-        for file, text in files.items():
-            store.publish(store.join(folder, file), text.encode())
-    _point(cfg, "shards.json", {"shards_uri": shards.uri, "fingerprint": shards.fingerprint})
-    _point(cfg, "report.json", {"report_uri": store.join(folder, "report.html"), "summary_uri": summary_uri})
-    return store.read_bytes(summary_uri).decode()
-
-
-def _inputs(cfg: DictConfig, artifacts: Mapping[str, Artifact], labels_root: Path | None) -> ReportTables:
-    families = {name for name in artifacts if name not in (*TABLES, "shard_plan")}
-    return ReportTables(
-        **{name: artifact.read_all(artifacts[name]) for name in TABLES},
-        families={name: artifact.read_all(artifacts[name]) for name in sorted(families)},
-        labels=_labels(labels_root) if labels_root else None,
-        thresholds=[_threshold(rule) for check in cfg.checks.values() for rule in check.rules],
-        settings={"source": cfg.source.name, **{name: place.fingerprint for name, place in artifacts.items()}},
-    )
-
-
-def _threshold(rule: DictConfig) -> Threshold:
-    keep: Any = OmegaConf.to_container(rule.keep)
-    return Threshold(reason=rule.reason, column=rule.column, keep=keep, why=rule.why)
-
-
-def _labels(root: Path) -> pa.Table:
-    rows = [{"audio_url": x.audio_url, "defect": x.defect, "expected": x.expected} for x in load_labels(root)]
-    return pa.Table.from_pylist(rows)
-
-
-def _log(cfg: DictConfig, artifacts: Mapping[str, Artifact], summary: Summary, files: Mapping[str, str]) -> None:
-    params: Any = OmegaConf.to_container(cfg, resolve=True)
-    params["artifact"] = {name: place.fingerprint for name, place in artifacts.items()}
-    with (
-        start_run(cfg.tracking.uri, cfg.tracking.experiment, cfg.source.name, params) as run,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        for name, text in files.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
-            run.log_artifact(str(Path(folder) / name))
-        run.log_metrics(
-            {
-                "candidates": summary.num_candidates,
-                "windows": summary.windows.num,
-                "windows_kept": summary.kept.num,
-                "hours": summary.audio.duration_ms / MS_PER_HOUR,
-                "hours_kept": summary.kept.duration_ms / MS_PER_HOUR,
-            }
-        )
-
-
-def _point(cfg: DictConfig, name: str, value: Mapping[str, str]) -> None:
-    store.publish(store.join(cfg.data_root, "latest", name), json.dumps(value, indent=1).encode())
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def main(cfg: DictConfig) -> None:
         )
         trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
         checkpoint = f"{settings.run_dir}/checkpoints/{LAST}.ckpt"
-        trainer.save_checkpoint(checkpoint)
+        trainer.save_checkpoint(checkpoint, weights_only=False)
     print(f"{checkpoint}\nnext: {sys.executable} jobs/evaluate.py checkpoint={checkpoint}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from jobs.config import instantiate
+from model.alignment import MS_PER_POSITION
 from model.checkpoint import Card
 from model.corpus import Corpus, resolve_shards
 from model.datamodule import SottoData
@@ -22,8 +24,6 @@ from model.net import ModelDimensions
 from model.trainer import TrainerConfig
 from model.vocabulary import Vocabulary, VocabularySource
 from pipeline.errors import UserError, unknown_name
-
-MS_PER_POSITION = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,7 @@ def read_settings(cfg: DictConfig) -> Settings:
 
 def build(settings: Settings) -> tuple[SottoModule, SottoData]:
     """Open the shards, get the vocabulary, and build the network and its data."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     shards_uri = resolve_shards(settings.data["shards"])
     pl.seed_everything(settings.loader.seed, verbose=False)
     corpus = Corpus(shards_uri, "train")

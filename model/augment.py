@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from model.mel import HOP, SAMPLE_RATE
 from model.sample import Cue, Sample
+from model.tasks.base import Encoded
 
 SAMPLES_PER_MS = SAMPLE_RATE // 1000
 
@@ -25,13 +26,15 @@ class Augment:
 
     `join_prob`: chance that a window is followed by another of its stream. `speed`: largest relative change of
     speed (and pitch). `gain_db`: largest change of loudness. `noise_db`: white noise at most this loud against
-    full scale; None for none. Masks are SpecAugment's (Park et al. 2019), widths in mel bins and in frames.
+    full scale; None for none. `token_noise`: chance that the decoder is given a random text token in place of one it
+    should have written, so that it cannot live on its own memory of the texts. Masks are SpecAugment's (Park et al. 2019), widths in mel bins and in frames.
     """
 
     join_prob: float = 0.0
     speed: float = 0.0
     gain_db: float = 0.0
     noise_db: float | None = None
+    token_noise: float = 0.0
     freq_masks: int = 0
     max_freq_mask: int = 0
     time_masks: int = 0
@@ -64,6 +67,16 @@ def change_sound(sample: Sample, augment: Augment, rng: Generator, max_ms: int) 
         level = np.float32(rng.random() * _ratio(augment.noise_db))
         audio = audio + level * rng.standard_normal(len(audio), dtype=np.float32)
     return replace(sample, audio=audio)
+
+
+def disturb_tokens(encoded: Encoded, augment: Augment, num_text_tokens: int, rng: Generator) -> list[int]:
+    """Return the tokens as the decoder is given them; what it should answer stays as encoded."""
+    is_noise = rng.random(len(encoded.tokens)) < augment.token_noise
+    random_tokens = rng.integers(0, num_text_tokens, size=len(encoded.tokens))
+    return [
+        int(random) if noisy and counts and token < num_text_tokens else token
+        for token, counts, noisy, random in zip(encoded.tokens, encoded.loss_mask, is_noise, random_tokens, strict=True)
+    ]
 
 
 def draw_masks(augment: Augment, num_samples: int, n_mels: int, rng: Generator) -> tuple[Ranges, Ranges]:

@@ -21,11 +21,13 @@ from model.tasks.base import Encoded
 class Example:
     """One window ready for training: its audio, its tokens, and how much its loss counts.
 
+    `inputs` is what the decoder is given, `encoded` what it should say; they differ under token noise.
     `spoken` and `flat_targets` are for model/alignment.py; no bytes where the text is not what is said.
     """
 
     audio: NDArray[np.float32]
     encoded: Encoded
+    inputs: list[int]
     text: str
     task: str
     lang: str
@@ -42,6 +44,7 @@ class Batch:
 
     audio_BN: Tensor
     num_samples_B: Tensor
+    inputs_BL: Tensor
     tokens_BL: Tensor
     loss_mask_BL: Tensor
     weights_B: Tensor
@@ -71,17 +74,20 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
     num_tokens = [len(example.encoded.tokens) for example in examples]
     audio_BN = torch.zeros(len(examples), max(num_samples))
     tokens_BL = torch.full((len(examples), max(num_tokens)), pad_token)
+    inputs_BL = tokens_BL.clone()
     loss_mask_BL = torch.zeros(tokens_BL.shape, dtype=torch.bool)
     targets_BS = torch.full((len(examples), max(len(example.flat_targets) for example in examples)), IGNORED)
     for row, example in enumerate(examples):
         audio_BN[row, : num_samples[row]] = torch.from_numpy(example.audio)
         tokens_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.tokens)
+        inputs_BL[row, : num_tokens[row]] = torch.tensor(example.inputs)
         loss_mask_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.loss_mask)
         if example.spoken:
             targets_BS[row, : len(example.flat_targets)] = torch.from_numpy(example.flat_targets)
     return Batch(
         audio_BN=audio_BN,
         num_samples_B=torch.tensor(num_samples),
+        inputs_BL=inputs_BL,
         tokens_BL=tokens_BL,
         loss_mask_BL=loss_mask_BL,
         weights_B=torch.tensor([example.weight for example in examples]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ class Card:
     vocabulary: Vocabulary
     shards_uri: str
     shards_fingerprint: str
-    audio: str
+    audio: Literal["speech", "silence"]
 
     def to_plain(self) -> dict[str, Any]:
         """Return the card as what torch.load(weights_only=True) reads."""

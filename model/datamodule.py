@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from model.batch import Batch
 from model.corpus import Corpus
-from model.loader import Encoder, HeldOutBatches, LoaderConfig, Positions, Slice, TrainingBatches, data_loader
+from model.loader import BatchLoader, Encoder, HeldOutBatches, LoaderConfig, Positions, Slice, TrainingBatches
 from model.mixture import Mixture
 from pipeline.errors import UserError
 
@@ -34,15 +34,15 @@ class SottoData(LightningDataModule):
         )
         batches = TrainingBatches(self.train, self._mixture, self._config, self._encoder, part)
         positions = Positions(self._start * part.accumulate, self.trainer.max_steps * part.accumulate)
-        return data_loader(batches, positions, self._config.num_workers)
+        return BatchLoader(batches, positions, self._config.num_workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return this rank's share of the held-out batches."""
         assert self.trainer is not None
         corpus = Corpus(self._shards_uri, "validation")
-        batches = HeldOutBatches(corpus, self._config, self._encoder, self._config.batch_size)
+        batches = HeldOutBatches(corpus, self._config, self._encoder)
         mine = range(self.trainer.global_rank, len(batches), self.trainer.world_size)
-        return data_loader(batches, mine, 0)
+        return BatchLoader(batches, mine, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position, in global batches, and what the order is a function of."""

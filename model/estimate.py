@@ -16,6 +16,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
+from model.alignment import MS_PER_POSITION
 from model.batch import Batch
 from model.checkpoint import Card
 from model.mel import SAMPLE_RATE
@@ -104,12 +105,12 @@ def describe(step: Step, optimisation: Optimisation, global_batch: int, machine:
 
 def _full_batch(card: Card, rows: int, text_tokens: int) -> Batch:
     """Return a batch of windows as long as the model takes, without content."""
-    positions_per_s = 50
-    num_samples = card.dims.n_audio_ctx * SAMPLE_RATE // positions_per_s
+    num_samples = card.dims.n_audio_ctx * MS_PER_POSITION * SAMPLE_RATE // 1000
     no_masks = torch.zeros(rows, 0, 2, dtype=torch.long)
     return Batch(
         audio_BN=torch.zeros(rows, num_samples),
         num_samples_B=torch.full((rows,), num_samples),
+        inputs_BL=torch.zeros(rows, text_tokens, dtype=torch.long),
         tokens_BL=torch.zeros(rows, text_tokens, dtype=torch.long),
         loss_mask_BL=torch.ones(rows, text_tokens, dtype=torch.bool),
         weights_B=torch.ones(rows),

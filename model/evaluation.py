@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,11 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from model.alignment import MS_PER_POSITION
+from model.augment import Augment
 from model.batch import Batch
 from model.checkpoint import Loaded
+from model.corpus import Corpus
 from model.decode import detect_language, greedy
+from model.loader import Encoder, HeldOutBatches, LoaderConfig
 from model.mel import HOP, log_mel
 from model.metrics import NORMALISER, LossTable, error_rates
+from model.tasks.base import TaskOptions
 from pipeline import tables
 from pipeline.schema import EVAL_RESULT
 
@@ -53,13 +58,23 @@ def evaluate(loaded: Loaded, batches: Iterable[Batch], device: torch.device) -> 
     return Scores(utterances=tuple(utterances), losses=table.means())
 
 
-def held_out_batches(loaded: Loaded, corpus: Corpus, batch_size: int) -> list[Batch]:
-    """Return a split as batches for this checkpoint; it hears silence where it was trained on silence."""
+def held_out_batches(loaded: Loaded, corpus: Corpus, batch_size: int) -> Iterator[Batch]:
+    """Read a split for this checkpoint; it hears silence where it was trained on silence."""
     dims = loaded.net.dims
-    encoder = Encoder(tokenizer=loaded.tokenizer, n_mels=dims.n_mels, max_ms=dims.n_audio_ctx * MS_PER_POSITION)
-    tasks = TaskOptions(max_tokens=dims.n_text_ctx)
-    batches = HeldOutBatches(corpus, encoder, HeldOut(batch_size=batch_size, audio=loaded.card.audio, tasks=tasks))
-    return [batches[index] for index in range(len(batches))]
+    encoder = Encoder(
+        tokenizer=loaded.tokenizer, n_mels=dims.n_mels, max_ms=dims.n_audio_ctx * MS_PER_POSITION, loss_weights=None
+    )
+    config = LoaderConfig(
+        batch_size=batch_size,
+        pool_batches=1,
+        num_workers=0,
+        seed=0,
+        audio=loaded.card.audio,
+        augment=Augment(),
+        tasks=TaskOptions(max_tokens=dims.n_text_ctx),
+    )
+    batches = HeldOutBatches(corpus, config, encoder)
+    return (batches[index] for index in range(len(batches)))
 
 
 def to_table(scores: Scores, checkpoint: str, eval_set: str) -> pa.Table:
@@ -83,7 +98,7 @@ def to_table(scores: Scores, checkpoint: str, eval_set: str) -> pa.Table:
 
 @torch.inference_mode()
 def _losses(loaded: Loaded, batch: Batch, mel_BFT: Tensor, frames_B: Tensor) -> tuple[Tensor, Tensor]:
-    logits_BLV = loaded.net(mel_BFT, batch.tokens_BL[:, :-1], frames_B)
+    logits_BLV = loaded.net(mel_BFT, batch.inputs_BL[:, :-1], frames_B)
     nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
     mask_BL = batch.loss_mask_BL[:, 1:]
     return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.random import Generator
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from model.alignment import SPOKEN_TASKS, flat_targets, spoken_bytes
-from model.augment import Augment, change_sound, draw_masks, join
+from model.augment import Augment, change_sound, disturb_tokens, draw_masks, join
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
 from model.mel import HOP, SAMPLE_RATE
@@ -57,12 +57,12 @@ class LoaderConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """What turns samples into examples: vocabulary, mel bins, longest window, loss weights."""
+    """What turns samples into examples: vocabulary, mel bins, longest window, and loss weights (None: all count 1)."""
 
     tokenizer: Tokenizer
     n_mels: int
     max_ms: int
-    loss_weights: LossWeights
+    loss_weights: LossWeights | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,14 +175,14 @@ class TrainingBatches(Dataset[Batch]):
 class HeldOutBatches(Dataset[Batch]):
     """Every sample of a held-out split once for each stream it is in, by length, unchanged."""
 
-    def __init__(self, corpus: Corpus, config: LoaderConfig, encoder: Encoder, batch_size: int) -> None:
+    def __init__(self, corpus: Corpus, config: LoaderConfig, encoder: Encoder) -> None:
         """List the batches; previous text and timestamps are left out."""
         plain = replace(config.tasks, prev_text_prob=0.0, timestamp_prob=0.0)
         self._corpus, self._encoder = corpus, encoder
         self._config = replace(config, tasks=plain, augment=Augment())
         pairs = [(name, place) for name in corpus.pools for place in range(corpus.size(name))]
         pairs.sort(key=lambda pair: (corpus.duration_ms(*pair), pair))
-        self._rows = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
+        self._rows = [pairs[start : start + config.batch_size] for start in range(0, len(pairs), config.batch_size)]
 
     def __len__(self) -> int:
         """Count the batches."""
@@ -231,10 +231,11 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
     return Example(
         audio=np.zeros_like(audio) if config.audio == "silence" else audio,
         encoded=encoded,
+        inputs=disturb_tokens(encoded, config.augment, encoder.tokenizer.num_text_tokens, rng),
         text=sample.text,
         task=name,
         lang=sample.lang,
-        weight=encoder.loss_weights.of(name, sample.lang),
+        weight=1.0 if encoder.loss_weights is None else encoder.loss_weights.of(name, sample.lang),
         freq_masks=freq_masks,
         time_masks=time_masks,
         spoken=spoken_bytes(sample.text) if name in SPOKEN_TASKS else b"",
@@ -242,15 +243,25 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
     )
 
 
-def data_loader(batches: Dataset[Batch], sampler: Iterable[int], num_workers: int) -> DataLoader[Batch]:
-    """Read batches ahead in worker processes; their number changes nothing but the time."""
-    return DataLoader(
-        batches,
-        sampler=sampler,
-        batch_size=None,
-        num_workers=num_workers,
-        prefetch_factor=PREFETCH if num_workers else None,
-    )
+class BatchLoader(DataLoader[Batch]):
+    """Read batches ahead in worker processes, whose number changes nothing but the time."""
+
+    def __init__(self, batches: Dataset[Batch], positions: Iterable[int], num_workers: int) -> None:
+        """Read the batches at these positions, in their order."""
+        super().__init__(
+            batches,
+            sampler=positions,
+            batch_size=None,
+            num_workers=num_workers,
+            prefetch_factor=PREFETCH if num_workers else None,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return nothing: the position is the data module's, and no worker holds any state."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up nothing."""
 
 
 def _most_tokens(sample: Sample, encoder: Encoder) -> int:

@@ -46,6 +46,7 @@ class Optimisation:
     clip_norm: float
     alignment_weight: float = 0.0
     flat_start_steps: int = 0
+    decoder_start: int = 0
     stochastic_depth: float = 0.0
 
     def flat_share(self, step: int) -> float:
@@ -82,7 +83,8 @@ class SottoModule(LightningModule):
         self._padded_s += batch.audio_BN.numel() / SAMPLE_RATE
         if (batch_idx + 1) % self.log_every == 0:
             self._log_progress(alignment)
-        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
+        ce = self._weighted(batch, nll_B, tokens_B) * (self.global_step >= self.optimisation.decoder_start)
+        return ce + self.optimisation.alignment_weight * alignment
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a held-out batch to the table."""
@@ -130,7 +132,8 @@ class SottoModule(LightningModule):
     def training_loss(self, batch: Batch) -> Tensor:
         """Return what training_step minimises, without keeping or logging anything."""
         nll_B, tokens_B, alignment = self._losses(batch)
-        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
+        ce = self._weighted(batch, nll_B, tokens_B) * (self.global_step >= self.optimisation.decoder_start)
+        return ce + self.optimisation.alignment_weight * alignment
 
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return mel_BFT with SpecAugment's masks applied, and its frames per row."""
@@ -143,7 +146,7 @@ class SottoModule(LightningModule):
         """Return each row's summed token loss, its number of tokens, and the alignment loss."""
         mel_BFT, frames_B = self.features(batch)
         audio_BSD, positions_B = self.net.encoder(mel_BFT, frames_B), audio_length(frames_B)
-        logits_BLV = self.net.decoder(batch.tokens_BL[:, :-1], audio_BSD, positions_B)
+        logits_BLV = self.net.decoder(batch.inputs_BL[:, :-1], audio_BSD, positions_B)
         nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
         mask_BL = batch.loss_mask_BL[:, 1:]
         return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), self._alignment_loss(batch, audio_BSD, positions_B)

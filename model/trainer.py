@@ -31,7 +31,11 @@ class TrainerConfig:
 
 
 def make_trainer(
-    config: TrainerConfig, optimisation: Optimisation, run_dir: str, logger: Logger, callbacks: Sequence[Callback] = ()
+    config: TrainerConfig,
+    optimisation: Optimisation,
+    run_dir: str,
+    logger: Logger | bool,
+    callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Build a trainer that ends after `max_steps` and keeps the newest checkpoint as checkpoints/last.ckpt."""
     keep_newest = ModelCheckpoint(

@@ -84,9 +84,7 @@ class Decide:
 def decide_stage(config: DecideConfig, checks: Mapping[str, Check]) -> Stage:
     """Build the stage that judges every segment by the given checks."""
     families = dict.fromkeys(("text_language", "speech", *(check.family for check in checks.values())))
-    identity: dict[str, Any] = semantic_config(config) | {
-        "checks": {name: _identity(check) for name, check in checks.items()}
-    }
+    identity: dict[str, Any] = semantic_config(config) | {"checks": [_identity(check) for check in checks.values()]}
     return Stage(
         name="decide",
         reads={
@@ -152,7 +150,7 @@ def _all_reasons(verdicts: Verdicts) -> pa.Array:
 
 
 def _identity(check: Check) -> dict[str, Any]:
-    # The words of `why` change nothing, and no artifact.
+    # The words of `why` change nothing, and no artifact; the order of the checks names the audit reason.
     names = ("reason", "column", "keep", "applies_to", "null_is")
     rules = [{name: getattr(rule, name) for name in names} | {"keep": dict(rule.keep)} for rule in check.rules]
     return {"family": check.family, "rules": rules}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 
 from pipeline.decide.route import route
 from pipeline.decide.rules import Check, Rule
-from pipeline.decide.stage import Decide, DecideConfig, split_of
+from pipeline.decide.stage import Decide, DecideConfig, decide_stage, split_of
 from pipeline.errors import UserError
 from pipeline.stage import Context
 
@@ -112,3 +113,14 @@ def test_splits_follow_the_shares_and_depend_on_the_audio_alone() -> None:
 def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(UserError, match="leave nothing to train on"):
         DecideConfig(validation_share=0.5, test_share=0.5, max_no_speech_ratio=0.05)
+
+
+def test_what_changes_a_verdict_changes_the_fingerprint_and_words_do_not() -> None:
+    def identity(*rules: Rule) -> object:
+        checks = {str(number): Check(family="speech", rules=(rule,)) for number, rule in enumerate(rules)}
+        return decide_stage(CONFIG, checks).outputs[0].config
+
+    other = replace(RULE, keep={"min": 0.6})
+    assert identity(RULE, other) != identity(other, RULE)
+    assert identity(RULE) != identity(other)
+    assert identity(RULE) == identity(replace(RULE, why="said otherwise"))

@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import webdataset
+from torch import Tensor
+
+from model.augment import Augment, change_sound, draw_masks, join
+from model.batch import Batch
+from model.corpus import Corpus, parse_sample, resolve_shards
+from model.loader import (
+    BatchLoader,
+    Encoder,
+    HeldOutBatches,
+    LoaderConfig,
+    Positions,
+    Slice,
+    TrainingBatches,
+)
+from model.mixture import LossWeights, Temperature
+from model.sample import Cue, Sample
+from model.tasks.base import TaskOptions
+from model.tokenizer import Tokenizer
+from pipeline.errors import DataError, UserError
+from tests.model.tiny_shards import Window, windows, write_shards
+
+LOUD = Augment(
+    join_prob=0.5, speed=0.1, gain_db=6.0, noise_db=-30.0, freq_masks=2, max_freq_mask=20, time_masks=2, max_time_mask=9
+)
+CONFIG = LoaderConfig(
+    batch_size=8, pool_batches=2, num_workers=0, seed=7, audio="speech", augment=LOUD, tasks=TaskOptions(max_tokens=60)
+)
+MIXTURE = Temperature(alpha=0.5, pooled={"detect_language": 0.1, "no_speech": 0.1})
+WEIGHTS = LossWeights(
+    language={"en": 1.0, "sw": 3.0, "und": 1.0},
+    task={"transcribe": 1.0, "translate": 1.5, "detect_language": 2.0, "no_speech": 1.0},
+)
+
+
+@pytest.fixture(scope="module")
+def shards_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return write_shards(tmp_path_factory.mktemp("shards"), windows())
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Encoder:
+    ranks = {bytes([byte]): byte for byte in range(256)}
+    return Encoder(tokenizer=Tokenizer(ranks, 100), n_mels=80, max_ms=1500, loss_weights=WEIGHTS)
+
+
+def batches(uri: str, encoder: Encoder, config: LoaderConfig = CONFIG, part: Slice | None = None) -> TrainingBatches:
+    return TrainingBatches(Corpus(uri, "train"), MIXTURE, config, encoder, part or Slice())
+
+
+def rows(batch: Batch) -> list[tuple[bytes, tuple[int, ...], float]]:
+    """Describe each row without its padding, so that batches of other sizes compare."""
+    return [
+        (
+            audio[:length].numpy().tobytes(),
+            tuple(tokens[: int(mask.nonzero().max()) + 1].tolist()),
+            float(weight),
+        )
+        for audio, length, tokens, mask, weight in zip(
+            batch.audio_BN,
+            batch.num_samples_B.tolist(),
+            batch.tokens_BL,
+            batch.loss_mask_BL,
+            batch.weights_B,
+            strict=True,
+        )
+    ]
+
+
+def same(first: Batch, second: Batch) -> bool:
+    return all(
+        torch.equal(value, getattr(second, name)) if isinstance(value, Tensor) else value == getattr(second, name)
+        for name, value in ((name, getattr(first, name)) for name in first.__dataclass_fields__)
+    )
+
+
+def test_plain_webdataset_reads_the_same_tars(shards_uri: str) -> None:
+    corpus = Corpus(shards_uri, "train")
+    pool = corpus.pools["transcribe-sw"]
+    foreign = list(webdataset.WebDataset([shard.uri for shard in pool.shards], shardshuffle=False))
+    ours = [corpus.read("transcribe-sw", place) for place in range(corpus.size("transcribe-sw"))]
+    assert len(foreign) == len(ours) == 5
+    for sample, own in zip(foreign, ours, strict=True):
+        theirs = parse_sample({"flac": sample["flac"], "json": sample["json"]})
+        assert replace(theirs, audio=None) == replace(own, audio=None)
+        np.testing.assert_array_equal(theirs.audio, own.audio)
+
+
+def test_what_the_index_says_of_a_sample_is_what_is_read(shards_uri: str) -> None:
+    corpus = Corpus(shards_uri, "train")
+    for stream in corpus.pools:
+        for place in range(corpus.size(stream)):
+            sample = corpus.read(stream, place)
+            assert sample.audio is not None and len(sample.audio) == 16 * sample.duration_ms
+            assert sample.duration_ms == corpus.duration_ms(stream, place)
+    assert corpus.size("detect_language") == 10 and corpus.size("no_speech") == 5
+    assert corpus.hours()["translate-sw"] == pytest.approx((300 + 400 + 500 + 600 + 700) / 3_600_000)
+
+
+def test_order_and_content_do_not_depend_on_workers(shards_uri: str, encoder: Encoder) -> None:
+    read = {workers: list(BatchLoader(batches(shards_uri, encoder), Positions(0, 4), workers)) for workers in (0, 1, 2)}
+    assert all(same(one, other) for workers in (1, 2) for one, other in zip(read[0], read[workers], strict=True))
+
+
+@pytest.mark.parametrize(("world", "accumulate"), [(1, 2), (2, 1), (4, 1), (2, 4), (8, 1)])
+def test_ranks_and_accumulation_share_the_same_global_batches(
+    shards_uri: str, encoder: Encoder, world: int, accumulate: int
+) -> None:
+    whole = batches(shards_uri, encoder)
+    for index in (0, 1, 5):
+        parts = [
+            batches(shards_uri, encoder, part=Slice(rank=rank, world=world, accumulate=accumulate))[
+                index * accumulate + turn
+            ]
+            for rank in range(world)
+            for turn in range(accumulate)
+        ]
+        assert {len(part.tasks) for part in parts} == {8 // (world * accumulate)}
+        assert sorted(row for part in parts for row in rows(part)) == sorted(rows(whole[index]))
+
+
+def test_resuming_at_a_position_gives_what_would_have_come(shards_uri: str, encoder: Encoder) -> None:
+    through = list(BatchLoader(batches(shards_uri, encoder), Positions(0, 7), 0))
+    resumed = list(BatchLoader(batches(shards_uri, encoder), Positions(3, 7), 0))
+    assert len(resumed) == 4
+    assert all(same(one, other) for one, other in zip(through[3:], resumed, strict=True))
+
+
+def test_another_seed_is_another_order(shards_uri: str, encoder: Encoder) -> None:
+    first, second = batches(shards_uri, encoder), batches(shards_uri, encoder, replace(CONFIG, seed=8))
+    assert rows(first[0]) != rows(second[0])
+
+
+def test_each_epoch_of_a_stream_uses_every_sample_once_in_another_order(shards_uri: str, encoder: Encoder) -> None:
+    plain = replace(CONFIG, augment=Augment(), pool_batches=1)
+    made = batches(shards_uri, encoder, plain)
+    drawn = [example.places[0] for index in range(40) for example in made.plan(index) if example.stream == "no_speech"]
+    epochs = [tuple(sorted(drawn[start : start + 5])) for start in range(0, 30, 5)]
+    assert len(drawn) >= 30 and set(epochs) == {(0, 1, 2, 3, 4)}
+    assert len({tuple(drawn[start : start + 5]) for start in range(0, 30, 5)}) > 1
+    assert made.epochs(40)["no_speech"] == pytest.approx(40 * 8 * 0.1 / 5)
+
+
+def test_pools_put_like_lengths_together_and_lose_nothing(shards_uri: str, encoder: Encoder) -> None:
+    plain = replace(CONFIG, augment=Augment())
+    pooled, apart = (batches(shards_uri, encoder, replace(plain, pool_batches=count)) for count in (4, 1))
+    numbers = [[example.number for example in pooled.plan(index)] for index in range(4)]
+    assert sorted(sum(numbers, [])) == list(range(32))
+    spread = [np.ptp([example.duration_ms for example in made.plan(0)]) for made in (pooled, apart)]
+    assert spread[0] < spread[1]
+    counts = Counter(example.stream for index in range(4) for example in pooled.plan(index))
+    assert counts == Counter(example.stream for index in range(4) for example in apart.plan(index))
+
+
+def test_silence_keeps_everything_but_the_sound(shards_uri: str, encoder: Encoder) -> None:
+    heard = batches(shards_uri, encoder)[2]
+    deaf = batches(shards_uri, encoder, replace(CONFIG, audio="silence"))[2]
+    assert heard.audio_BN.abs().max() > 0.1 and deaf.audio_BN.abs().max() == 0.0
+    assert same(replace(heard, audio_BN=deaf.audio_BN), deaf)
+
+
+def test_an_unknown_audio_mode_is_an_error() -> None:
+    with pytest.raises(UserError, match="loader.audio 'noise' does not exist"):
+        replace(CONFIG, audio="noise")
+
+
+def test_a_batch_that_does_not_divide_is_an_error(shards_uri: str, encoder: Encoder) -> None:
+    with pytest.raises(UserError, match="batch_size 8 does not divide into 3 ranks x 1"):
+        batches(shards_uri, encoder, part=Slice(world=3))
+
+
+def test_rows_are_weighted_by_language_and_task(shards_uri: str, encoder: Encoder) -> None:
+    batch = batches(shards_uri, encoder)[0]
+    assert batch.weights_B.tolist() == [WEIGHTS.of(*pair) for pair in zip(batch.tasks, batch.langs, strict=True)]
+
+
+def test_what_cannot_serve_a_task_is_passed_over_and_counted(tmp_path: Path, encoder: Encoder) -> None:
+    samples = windows([("transcribe", "en")], each=4)
+    samples[1] = replace(samples[1], text="far too long " * 20)
+    samples[2] = replace(samples[2], tasks=["transcribe"])
+    uri = write_shards(tmp_path, samples)
+    made = [batches(uri, encoder, replace(CONFIG, augment=Augment()))[index] for index in range(4)]
+    assert sum(batch.num_skipped for batch in made) > 0
+    texts = {(task, text) for batch in made for task, text in zip(batch.tasks, batch.texts, strict=True)}
+    assert texts <= {("transcribe", text) for text in ("one", "three", "four")} | {
+        ("detect_language", text) for text in ("one", "four")
+    }
+
+
+def test_a_stream_in_which_nothing_can_serve_is_an_error(tmp_path: Path, encoder: Encoder) -> None:
+    samples = [replace(sample, tasks=["transcribe"]) for sample in windows([("transcribe", "en")])]
+    made = batches(write_shards(tmp_path, samples), encoder)
+    with pytest.raises(DataError, match="'detect_language' has no sample that can serve detect_language"):
+        [made[index] for index in range(4)]
+
+
+def test_held_out_batches_hold_every_sample_of_every_stream_once_and_unchanged(
+    shards_uri: str, encoder: Encoder
+) -> None:
+    corpus = Corpus(shards_uri, "validation")
+    held_out = HeldOutBatches(corpus, CONFIG, encoder)
+    made = [held_out[index] for index in range(len(held_out))]
+    counts = Counter(task for batch in made for task in batch.tasks)
+    assert counts == {"transcribe": 10, "translate": 5, "detect_language": 10, "no_speech": 5}
+    assert all(batch.freq_masks_BM2.numel() == 0 for batch in made)
+    assert sum(len(set(batch.num_samples_B.tolist())) for batch in made) < 20  # by length
+
+
+def damage(path: Path, how: str) -> None:
+    data = bytearray(path.read_bytes())
+    if how == "truncate":
+        data = data[: len(data) // 2]
+    if how == "flip":
+        data[len(data) // 2] ^= 1
+    path.unlink()
+    if how != "remove":
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("how", "complaint"), [("truncate", "is damaged"), ("flip", "is damaged"), ("remove", "is missing")]
+)
+def test_a_damaged_shard_is_named_before_its_first_sample_is_used(tmp_path: Path, how: str, complaint: str) -> None:
+    corpus = Corpus(write_shards(tmp_path, windows()), "train")
+    damage(Path(corpus.pools["translate-sw"].shards[0].uri), how)
+    assert corpus.read("transcribe-sw", 0).text == "moja"
+    with pytest.raises(DataError, match=f"shard train-translate-sw-000000 {complaint}"):
+        corpus.read("translate-sw", 1)
+
+
+def test_a_sample_of_another_schema_or_without_a_member_is_an_error() -> None:
+    window = Window(kind="transcribe", lang="en", number=0)
+    with pytest.raises(DataError, match=r"lacks members \['flac'\]"):
+        parse_sample({"json": b"{}"})
+    with pytest.raises(DataError, match="schema version 0"):
+        parse_sample({"flac": window.flac(), "json": b'{"schema_version": 0}'})
+
+
+def test_a_split_or_stream_that_is_not_there_is_an_error(shards_uri: str) -> None:
+    with pytest.raises(UserError, match="split 'tset' of .* has no shards"):
+        Corpus(shards_uri, "tset")
+    with pytest.raises(UserError, match="did you mean 'translate-sw'"):
+        Corpus(shards_uri, "train").size("translate-sv")
+
+
+def test_the_pointer_of_ingest_is_followed_and_its_absence_says_what_to_do(tmp_path: Path) -> None:
+    pointer = tmp_path / "shards.json"
+    with pytest.raises(UserError, match="run make ingest first"):
+        resolve_shards(str(pointer))
+    pointer.write_text('{"shards_uri": "s3://bucket/shard_index/abc", "fingerprint": "abc"}')
+    assert resolve_shards(str(pointer)) == "s3://bucket/shard_index/abc"
+    assert resolve_shards("some/folder") == "some/folder"
+
+
+def tone(duration_ms: int) -> Sample:
+    cue = Cue(start_ms=100, end_ms=duration_ms - 100, text="one")
+    window = Window(kind="transcribe", lang="en", number=0, duration_ms=duration_ms)
+    return replace(parse_sample({"flac": window.flac(), "json": _described(window)}), cues=(cue,))
+
+
+def _described(window: Window) -> bytes:
+    return json.dumps(window.described()).encode()
+
+
+def test_joined_windows_keep_the_times_of_their_cues() -> None:
+    joined = join(tone(500), tone(700))
+    assert joined.duration_ms == 1200 and joined.text == "one one"
+    assert [(cue.start_ms, cue.end_ms) for cue in joined.cues] == [(100, 400), (600, 1100)]
+    assert joined.audio is not None and len(joined.audio) == 1200 * 16
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_speed_moves_the_cues_with_the_sound_and_keeps_the_longest_window(seed: int) -> None:
+    sample = tone(1000)
+    changed = change_sound(sample, Augment(speed=0.1), np.random.default_rng(seed), max_ms=1020)
+    assert changed.audio is not None and changed.duration_ms <= 1020
+    factor = 1000 / changed.duration_ms
+    assert 0.97 < factor < 1.11 and factor != 1.0
+    assert changed.cues[0].start_ms == pytest.approx(100 / factor, abs=1)
+    assert len(changed.audio) == pytest.approx(16 * changed.duration_ms, abs=16)
+
+
+def test_no_augmentation_changes_nothing() -> None:
+    sample = tone(600)
+    changed = change_sound(sample, Augment(), np.random.default_rng(0), max_ms=1500)
+    np.testing.assert_array_equal(changed.audio, sample.audio)
+    assert replace(changed, audio=None) == replace(sample, audio=None)
+
+
+def test_masks_lie_inside_the_spectrogram() -> None:
+    freq, time = draw_masks(LOUD, num_samples=16_000, n_mels=80, rng=np.random.default_rng(1))
+    assert freq.shape == time.shape == (2, 2)
+    assert (freq >= 0).all() and (freq <= 80).all() and (time <= 100).all()
+    assert (np.diff(freq, axis=1) <= 20).all() and (np.diff(time, axis=1) <= 9).all()
