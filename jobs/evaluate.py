@@ -51,14 +51,20 @@ def examples(scores: Scores, number: int) -> list[str]:
 
 
 def lines(table: pa.Table, prior: dict[str, float]) -> list[str]:
-    """Return the scores as text, the losses beside those of a model that heard nothing."""
-    found = [f"\n{'task':<16}{'lang':<6}{'metric':<10}{'value':>8}{'windows':>9}{'  without sound' if prior else ''}"]
+    """Return the scores as text, one line a task and language; "deaf" is the loss of the model that heard nothing."""
+    values: dict[tuple[str, str], dict[str, float]] = {}
     for row in table.to_pylist():
-        name = row["task"] if row["task"] == "all" else f"{row['task']}-{row['lang']}"
-        deaf = f"{prior[name]:>15.3f}" if row["metric"] == "loss" and name in prior else ""
-        found.append(
-            f"{row['task']:<16}{row['lang']:<6}{row['metric']:<10}{row['value']:>8.3f}{row['num_utterances']:>9}{deaf}"
-        )
+        cells = values.setdefault((row["task"], row["lang"]), {"windows": row["num_utterances"]})
+        cells[row["metric"]] = row["value"]
+    for (task, lang), cells in values.items():
+        name = "all" if task == "all" else f"{task}-{lang}"
+        cells |= {"deaf": prior[name]} if name in prior else {}
+    columns = ("windows", "wer", "cer", "accuracy", "loss", *(("deaf",) if prior else ()))
+    found = ["", f"{'task':<16}{'lang':<5}" + "".join(f"{name:>10}" for name in columns)]
+    for (task, lang), cells in values.items():
+        texts = [f"{cells[name]:.3f}" if name in cells else "" for name in columns]
+        texts[0] = str(int(cells["windows"]))
+        found.append(f"{task:<16}{lang:<5}" + "".join(f"{text:>10}" for text in texts))
     return found
 
 

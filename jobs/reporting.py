@@ -59,8 +59,8 @@ def _threshold(rule: DictConfig) -> Threshold:
 
 
 def _labels(root: Path) -> pa.Table:
-    rows = [{"audio_url": x.audio_url, "defect": x.defect, "expected": x.expected} for x in load_labels(root)]
-    return pa.Table.from_pylist(rows)
+    names = ("audio_url", "defect", "expected", "duplicate_of")
+    return pa.Table.from_pylist([{name: getattr(label, name) for name in names} for label in load_labels(root)])
 
 
 def _log(cfg: DictConfig, artifacts: Mapping[str, Artifact], summary: Summary, files: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ from model.checkpoint import Card
 from model.corpus import Corpus, resolve_shards
 from model.datamodule import SottoData
 from model.estimate import Machine
-from model.loader import Encoder, LoaderConfig
+from model.examples import Encoder, LoaderConfig
 from model.mixture import LossWeights, Mixture
 from model.module import Optimisation, SottoModule
 from model.net import ModelDimensions

@@ -26,8 +26,9 @@ class Augment:
 
     `join_prob`: chance that a window is followed by another of its stream. `speed`: largest relative change of
     speed (and pitch). `gain_db`: largest change of loudness. `noise_db`: white noise at most this loud against
-    full scale; None for none. `token_noise`: chance that the decoder is given a random text token in place of one it
-    should have written, so that it cannot live on its own memory of the texts. Masks are SpecAugment's (Park et al. 2019), widths in mel bins and in frames.
+    full scale; None for none. `token_noise`: chance that the decoder is given a random text token in place of a
+    right one, so that it cannot live on its memory of the texts. Masks are SpecAugment's (Park et al. 2019), widths
+    in mel bins and in frames.
     """
 
     join_prob: float = 0.0

@@ -9,7 +9,8 @@ from torch.utils.data import DataLoader
 
 from model.batch import Batch
 from model.corpus import Corpus
-from model.loader import BatchLoader, Encoder, HeldOutBatches, LoaderConfig, Positions, Slice, TrainingBatches
+from model.examples import Encoder, HeldOutBatches, LoaderConfig
+from model.loader import BatchLoader, Positions, Slice, TrainingBatches
 from model.mixture import Mixture
 from pipeline.errors import UserError
 

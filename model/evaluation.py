@@ -17,7 +17,7 @@ from model.batch import Batch
 from model.checkpoint import Loaded
 from model.corpus import Corpus
 from model.decode import detect_language, greedy
-from model.loader import Encoder, HeldOutBatches, LoaderConfig
+from model.examples import Encoder, HeldOutBatches, LoaderConfig
 from model.mel import HOP, log_mel
 from model.metrics import NORMALISER, LossTable, error_rates
 from model.tasks.base import TaskOptions

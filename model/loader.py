@@ -1,4 +1,4 @@
-"""Training batches whose order is a pure function of (seed, mixture, position), and the held-out batches.
+"""Training batches whose order is a pure function of (seed, mixture, position).
 
 Example n of a run has a stream by the mixture's timetable, a place by that stream's own permutation for the epoch it
 is in, and its own random numbers. Ranks and gradient accumulation take slices of a global batch and workers whole
@@ -8,61 +8,23 @@ batches, so neither changes what is learnt; to resume is to start at another pos
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.random import Generator
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from model.alignment import SPOKEN_TASKS, flat_targets, spoken_bytes
-from model.augment import Augment, change_sound, disturb_tokens, draw_masks, join
+from model.augment import change_sound, join
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
-from model.mel import HOP, SAMPLE_RATE
-from model.mixture import POOLED_TASKS, LossWeights, Mixture, Schedule, permute
+from model.examples import Encoder, LoaderConfig, make_example, most_tokens
+from model.mixture import POOLED_TASKS, Mixture, Schedule, permute
 from model.sample import Sample
-from model.tasks.base import TaskOptions
 from model.tasks.registry import task
-from model.tokenizer import Tokenizer
 from pipeline.errors import DataError, UserError
 
 MAX_SKIPS = 100  # neighbours tried before a stream counts as unusable
 PREFETCH = 4
-PROMPT_TOKENS = 5  # sot, language, task, no_timestamps, eot
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoaderConfig:
-    """What is read, in which order, and how it is changed.
-
-    `batch_size` is global. `pool_batches` batches are drawn together and dealt by length, which saves padding; the
-    mixture's shares then hold for the pool. `audio: silence` keeps everything but the sound: what a model learns
-    from it is what text and length alone give away.
-    """
-
-    batch_size: int
-    pool_batches: int
-    num_workers: int
-    seed: int
-    audio: Literal["speech", "silence"]
-    augment: Augment
-    tasks: TaskOptions
-
-    def __post_init__(self) -> None:
-        """Refuse an audio mode that does not exist."""
-        if self.audio not in ("speech", "silence"):
-            raise UserError(f"loader.audio {self.audio!r} does not exist; have speech, silence; choose one")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Encoder:
-    """What turns samples into examples: vocabulary, mel bins, longest window, and loss weights (None: all count 1)."""
-
-    tokenizer: Tokenizer
-    n_mels: int
-    max_ms: int
-    loss_weights: LossWeights | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +113,7 @@ class TrainingBatches(Dataset[Batch]):
         name = planned.stream.split("-")[0]
         found = [self._usable(planned.stream, name, place) for place in planned.places]
         sample = found[0][0]
-        if len(found) > 1 and _most_tokens(joined := join(sample, found[1][0]), self._encoder) <= self._max_tokens():
+        if len(found) > 1 and most_tokens(joined := join(sample, found[1][0]), self._encoder) <= self._max_tokens():
             sample = joined
         sample = change_sound(sample, self._config.augment, rng, self._encoder.max_ms)
         return make_example(sample, name, self._config, self._encoder, rng), sum(skipped for _, skipped in found)
@@ -161,7 +123,7 @@ class TrainingBatches(Dataset[Batch]):
         size = self._corpus.size(stream)
         for skipped in range(min(size, MAX_SKIPS)):
             sample = self._corpus.read(stream, (place + skipped) % size)
-            if task(name).eligible(sample) and _most_tokens(sample, self._encoder) <= self._max_tokens():
+            if task(name).eligible(sample) and most_tokens(sample, self._encoder) <= self._max_tokens():
                 return sample, skipped
         raise DataError(
             f"stream {stream!r} has no sample that can serve {name} from place {place} on; "
@@ -170,39 +132,6 @@ class TrainingBatches(Dataset[Batch]):
 
     def _max_tokens(self) -> int:
         return self._config.tasks.max_tokens
-
-
-class HeldOutBatches(Dataset[Batch]):
-    """Every sample of a held-out split once for each stream it is in, by length, unchanged."""
-
-    def __init__(self, corpus: Corpus, config: LoaderConfig, encoder: Encoder) -> None:
-        """List the batches; previous text and timestamps are left out."""
-        plain = replace(config.tasks, prev_text_prob=0.0, timestamp_prob=0.0)
-        self._corpus, self._encoder = corpus, encoder
-        self._config = replace(config, tasks=plain, augment=Augment())
-        pairs = [(name, place) for name in corpus.pools for place in range(corpus.size(name))]
-        pairs.sort(key=lambda pair: (corpus.duration_ms(*pair), pair))
-        self._rows = [pairs[start : start + config.batch_size] for start in range(0, len(pairs), config.batch_size)]
-
-    def __len__(self) -> int:
-        """Count the batches."""
-        return len(self._rows)
-
-    def __getitem__(self, index: int) -> Batch:
-        """Read, encode and pad one batch; windows that cannot serve their task are counted."""
-        examples: list[Example] = []
-        for stream, place in self._rows[index]:
-            sample, name = self._corpus.read(stream, place), stream.split("-")[0]
-            if task(name).eligible(sample) and _most_tokens(sample, self._encoder) <= self._config.tasks.max_tokens:
-                rng = np.random.default_rng(0)
-                examples.append(make_example(sample, name, self._config, self._encoder, rng))
-        if not examples:
-            raise DataError(
-                f"held-out batch {index} of split {self._corpus.split!r} has no sample that can serve its task; "
-                "expected some; ingest with other rules"
-            )
-        skipped = len(self._rows[index]) - len(examples)
-        return collate(examples, pad_token=self._encoder.tokenizer.eot, num_skipped=skipped)
 
 
 class Positions(Sampler[int]):
@@ -219,28 +148,6 @@ class Positions(Sampler[int]):
     def __len__(self) -> int:
         """Return the length of the whole run."""
         return self._stop
-
-
-def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encoder, rng: Generator) -> Example:
-    """Write a sample as one example of a task."""
-    assert sample.audio is not None
-    encoded = task(name).encode(sample, encoder.tokenizer, config.tasks, rng)
-    end = None if encoded.audio_ms is None else encoded.audio_ms * SAMPLE_RATE // 1000
-    audio = sample.audio[:end]
-    freq_masks, time_masks = draw_masks(config.augment, len(audio), encoder.n_mels, rng)
-    return Example(
-        audio=np.zeros_like(audio) if config.audio == "silence" else audio,
-        encoded=encoded,
-        inputs=disturb_tokens(encoded, config.augment, encoder.tokenizer.num_text_tokens, rng),
-        text=sample.text,
-        task=name,
-        lang=sample.lang,
-        weight=1.0 if encoder.loss_weights is None else encoder.loss_weights.of(name, sample.lang),
-        freq_masks=freq_masks,
-        time_masks=time_masks,
-        spoken=spoken_bytes(sample.text) if name in SPOKEN_TASKS else b"",
-        flat_targets=flat_targets(sample, (len(audio) // HOP + 1) // 2),
-    )
 
 
 class BatchLoader(DataLoader[Batch]):
@@ -262,10 +169,3 @@ class BatchLoader(DataLoader[Batch]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up nothing."""
-
-
-def _most_tokens(sample: Sample, encoder: Encoder) -> int:
-    """Return how many tokens a sample can take at most, with timestamps; previous text takes only what is left."""
-    spoken = (f" {cue.text}" for cue in sample.cues)
-    timed = sum(len(tokens) + 2 for tokens in map(encoder.tokenizer.encode, spoken))
-    return PROMPT_TOKENS + max(timed, len(encoder.tokenizer.encode(f" {sample.text}")))

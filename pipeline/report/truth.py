@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -81,7 +81,7 @@ class _Outcome:
 
 def measure(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Truth:
     """Compare verdicts with labels; a label's audio_url is the end of a recording's."""
-    outcomes = list(_outcomes(labels, recordings, windows))
+    outcomes = _with_copies_exchanged(dict(_outcomes(labels, recordings, windows)), labels)
     out = [outcome for outcome in outcomes if outcome.verdict in NOT_KEPT]
     bad = [outcome for outcome in outcomes if _is_bad(outcome.expected)]
     good = [window for outcome in outcomes if not _is_bad(outcome.expected) for window in outcome.judged]
@@ -96,7 +96,8 @@ def measure(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Truth:
     )
 
 
-def _outcomes(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Iterator[_Outcome]:
+def _outcomes(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Iterator[tuple[str, _Outcome]]:
+    """Yield each label's audio_url with what became of its recording."""
     by_url = {row["audio_url"]: row for row in labels.select(["audio_url", "defect", "expected"]).to_pylist()}
     columns = ["recording_id", "duration_ms", "kept", "kind", "reason", "text"]
     by_recording: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -105,7 +106,20 @@ def _outcomes(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Iter
     for row in recordings.select(["recording_id", "audio_url", "status"]).to_pylist():
         label = next((by_url[end] for end in _ends(row["audio_url"] or "") if end in by_url), None)
         if label:
-            yield _outcome(label, row["status"], by_recording[row["recording_id"]])
+            yield label["audio_url"], _outcome(label, row["status"], by_recording[row["recording_id"]])
+
+
+def _with_copies_exchanged(outcomes: dict[str, _Outcome], labels: pa.Table) -> list[_Outcome]:
+    """Keeping a copy in place of its original is right too: the two then exchange what became of them."""
+    originals = (
+        labels.select(["audio_url", "duplicate_of"]).to_pylist() if "duplicate_of" in labels.column_names else []
+    )
+    for row in originals:
+        copy, original = outcomes.get(row["audio_url"]), outcomes.get(row["duplicate_of"] or "")
+        if copy and original and copy.verdict not in NOT_KEPT and original.verdict in NOT_KEPT:
+            outcomes[row["audio_url"]] = replace(original, defect=copy.defect, expected=copy.expected)
+            outcomes[row["duplicate_of"]] = replace(copy, defect=original.defect, expected=original.expected)
+    return list(outcomes.values())
 
 
 def _outcome(label: Mapping[str, str], status: str, windows: Sequence[Mapping[str, Any]]) -> _Outcome:

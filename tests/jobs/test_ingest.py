@@ -22,7 +22,7 @@ KILL_AT = (("recording", 1), ("segment", 1), ("speech", 1), ("decision", 1), ("s
 
 def command(data: Path, *overrides: str) -> list[str]:
     settings = (f"data_root={data}", f"tracking.uri=sqlite:///{data}/mlflow.db", *overrides)
-    small = () if any(override.startswith("source=") for override in overrides) else ("embedded.scale=0.1",)
+    small = () if any(override.startswith("source=") for override in overrides) else ("embedded.scale=0.03",)
     return [sys.executable, "jobs/ingest.py", *settings, *small]
 
 

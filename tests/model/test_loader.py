@@ -14,15 +14,8 @@ from torch import Tensor
 from model.augment import Augment, change_sound, draw_masks, join
 from model.batch import Batch
 from model.corpus import Corpus, parse_sample, resolve_shards
-from model.loader import (
-    BatchLoader,
-    Encoder,
-    HeldOutBatches,
-    LoaderConfig,
-    Positions,
-    Slice,
-    TrainingBatches,
-)
+from model.examples import Encoder, HeldOutBatches, LoaderConfig
+from model.loader import BatchLoader, Positions, Slice, TrainingBatches
 from model.mixture import LossWeights, Temperature
 from model.sample import Cue, Sample
 from model.tasks.base import TaskOptions

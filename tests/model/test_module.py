@@ -19,7 +19,8 @@ from model.datamodule import SottoData
 from model.estimate import Machine, describe, trace_step
 from model.evaluation import Scores as Scored
 from model.evaluation import Utterance, evaluate, held_out_batches, to_table
-from model.loader import Encoder, LoaderConfig, Slice, TrainingBatches
+from model.examples import Encoder, LoaderConfig
+from model.loader import Slice, TrainingBatches
 from model.mixture import LossWeights, Temperature
 from model.module import Optimisation, SottoModule
 from model.net import ModelDimensions, Whisper, num_parameters

@@ -38,7 +38,7 @@ GOOD = (
         edit=defects.unchanged,
         pairs=_same(*LANGUAGES),
         expected="transcribe",
-        num_per_pair=18,
+        num_per_pair=36,
     ),
     Kind(
         name="clean",
@@ -46,7 +46,7 @@ GOOD = (
         edit=defects.unchanged,
         pairs=tuple((language, PIVOT) for language in LANGUAGES if language != PIVOT),
         expected="translate",
-        num_per_pair=5,
+        num_per_pair=8,
     ),
 )
 

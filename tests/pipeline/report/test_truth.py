@@ -92,3 +92,11 @@ def test_a_pause_kept_as_no_speech_does_not_save_a_bad_recording() -> None:
 def test_without_labels_that_match_there_is_nothing_to_divide() -> None:
     truth = truth_of([{"audio_url": "other.mp3", "defect": "loop", "expected": "rejected:repetition"}])
     assert (truth.recall, truth.precision, truth.defects) == (None, None, ())
+
+
+def test_a_copy_kept_in_place_of_its_original_is_right() -> None:
+    kept, _, rejected = LABELS
+    copy = kept | {"defect": "copy", "expected": "rejected:exact_audio", "duplicate_of": rejected["audio_url"]}
+    exchanged = truth_of([copy, rejected | {"duplicate_of": None}])
+    assert (exchanged.num_bad, exchanged.num_caught, exchanged.num_kept_out) == (1, 1, 1)
+    assert exchanged.good_kept.duration_ms == exchanged.good.duration_ms > 0

@@ -1,0 +1,122 @@
+"""One sample as one training example, and the held-out split as batches of them.
+
+What is read and how it is changed is LoaderConfig; in which order is model/loader.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.random import Generator
+from torch.utils.data import Dataset
+
+from model.alignment import SPOKEN_TASKS, flat_targets, spoken_bytes
+from model.augment import Augment, disturb_tokens, draw_masks
+from model.batch import Batch, Example, collate
+from model.corpus import Corpus
+from model.mel import HOP, SAMPLE_RATE
+from model.mixture import LossWeights
+from model.sample import Sample
+from model.tasks.base import TaskOptions
+from model.tasks.registry import task
+from model.tokenizer import Tokenizer
+from pipeline.errors import DataError, UserError
+
+PROMPT_TOKENS = 5  # sot, language, task, no_timestamps, eot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoaderConfig:
+    """What is read, in which order, and how it is changed.
+
+    `batch_size` is global. `pool_batches` batches are drawn together and dealt by length, which saves padding; the
+    mixture's shares then hold for the pool. `audio: silence` keeps everything but the sound: what a model learns
+    from it is what text and length alone give away.
+    """
+
+    batch_size: int
+    pool_batches: int
+    num_workers: int
+    seed: int
+    audio: Literal["speech", "silence"]
+    augment: Augment
+    tasks: TaskOptions
+
+    def __post_init__(self) -> None:
+        """Refuse an audio mode that does not exist."""
+        if self.audio not in ("speech", "silence"):
+            raise UserError(f"loader.audio {self.audio!r} does not exist; have speech, silence; choose one")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """What turns samples into examples: vocabulary, mel bins, longest window, and loss weights (None: all count 1)."""
+
+    tokenizer: Tokenizer
+    n_mels: int
+    max_ms: int
+    loss_weights: LossWeights | None
+
+
+class HeldOutBatches(Dataset[Batch]):
+    """Every sample of a held-out split once for each stream it is in, by length, unchanged."""
+
+    def __init__(self, corpus: Corpus, config: LoaderConfig, encoder: Encoder) -> None:
+        """List the batches; previous text and timestamps are left out."""
+        plain = replace(config.tasks, prev_text_prob=0.0, timestamp_prob=0.0)
+        self._corpus, self._encoder = corpus, encoder
+        self._config = replace(config, tasks=plain, augment=Augment())
+        pairs = [(name, place) for name in corpus.pools for place in range(corpus.size(name))]
+        pairs.sort(key=lambda pair: (corpus.duration_ms(*pair), pair))
+        self._rows = [pairs[start : start + config.batch_size] for start in range(0, len(pairs), config.batch_size)]
+
+    def __len__(self) -> int:
+        """Count the batches."""
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Read, encode and pad one batch; windows that cannot serve their task are counted."""
+        examples: list[Example] = []
+        for stream, place in self._rows[index]:
+            sample, name = self._corpus.read(stream, place), stream.split("-")[0]
+            if task(name).eligible(sample) and most_tokens(sample, self._encoder) <= self._config.tasks.max_tokens:
+                rng = np.random.default_rng(0)
+                examples.append(make_example(sample, name, self._config, self._encoder, rng))
+        if not examples:
+            raise DataError(
+                f"held-out batch {index} of split {self._corpus.split!r} has no sample that can serve its task; "
+                "expected some; ingest with other rules"
+            )
+        skipped = len(self._rows[index]) - len(examples)
+        return collate(examples, pad_token=self._encoder.tokenizer.eot, num_skipped=skipped)
+
+
+def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encoder, rng: Generator) -> Example:
+    """Write a sample as one example of a task."""
+    assert sample.audio is not None
+    encoded = task(name).encode(sample, encoder.tokenizer, config.tasks, rng)
+    end = None if encoded.audio_ms is None else encoded.audio_ms * SAMPLE_RATE // 1000
+    audio = sample.audio[:end]
+    freq_masks, time_masks = draw_masks(config.augment, len(audio), encoder.n_mels, rng)
+    return Example(
+        audio=np.zeros_like(audio) if config.audio == "silence" else audio,
+        encoded=encoded,
+        inputs=disturb_tokens(encoded, config.augment, encoder.tokenizer.num_text_tokens, rng),
+        text=sample.text,
+        task=name,
+        lang=sample.lang,
+        weight=1.0 if encoder.loss_weights is None else encoder.loss_weights.of(name, sample.lang),
+        freq_masks=freq_masks,
+        time_masks=time_masks,
+        spoken=spoken_bytes(sample.text) if name in SPOKEN_TASKS else b"",
+        flat_targets=flat_targets(sample, (len(audio) // HOP + 1) // 2),
+    )
+
+
+def most_tokens(sample: Sample, encoder: Encoder) -> int:
+    """Return how many tokens a sample can take at most, with timestamps; previous text takes only what is left."""
+    spoken = (f" {cue.text}" for cue in sample.cues)
+    timed = sum(len(tokens) + 2 for tokens in map(encoder.tokenizer.encode, spoken))
+    return PROMPT_TOKENS + max(timed, len(encoder.tokenizer.encode(f" {sample.text}")))
