@@ -20,13 +20,15 @@ from pipeline.artifact import Artifact
 from pipeline.fetch.http import HttpOptions
 from pipeline.fetch.read import read_listing
 from pipeline.sources import discover
+from pipeline.sources.discover import Source
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="ingest")
 @clean_errors
 def main(cfg: DictConfig) -> None:
     """Run the whole line up to shards, doing only what is not done."""
-    instantiate(cfg.source), build_stages(cfg)  # a mistake in the settings fails here, before any work
+    source = instantiate(cfg.source)
+    build_stages(cfg)  # a mistake in the settings fails here, before any work
     with make_executor(ExecutorConfig(**cfg.executor)) as executor, served_source(cfg):
         bars = Bars()
         flow = Flow(
@@ -36,7 +38,7 @@ def main(cfg: DictConfig) -> None:
             progress=bars,
         )
         stages = build_stages(cfg)
-        candidates = {"candidate": discover_candidates(cfg, flow)}
+        candidates = {"candidate": discover_candidates(cfg, source, flow)}
         if cfg.explain:
             print("\n".join(flow.plan(stages, candidates)))
             return
@@ -45,9 +47,8 @@ def main(cfg: DictConfig) -> None:
     print(publish_report(cfg, artifacts, embedded_root(cfg)))
 
 
-def discover_candidates(cfg: DictConfig, flow: Flow) -> Artifact:
+def discover_candidates(cfg: DictConfig, source: Source, flow: Flow) -> Artifact:
     """List the source and publish its candidates."""
-    source = instantiate(cfg.source)
     http: HttpOptions = instantiate(cfg.fetch.http)
     # A listing is read at once; politeness between its files is the fetch stage's.
     parts = discover.discover(

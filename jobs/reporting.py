@@ -38,7 +38,9 @@ def publish_report(cfg: DictConfig, artifacts: Mapping[str, Artifact], labels_ro
         for file, text in files.items():
             store.publish(store.join(folder, file), text.encode())
     _point(cfg, "shards.json", {"shards_uri": shards.uri, "fingerprint": shards.fingerprint})
-    _point(cfg, LATEST_REPORT, {"report_uri": store.join(folder, "report.html"), "summary_uri": summary_uri})
+    made = {name: place.fingerprint for name, place in artifacts.items()}
+    report = {"report_uri": store.join(folder, "report.html"), "summary_uri": summary_uri, "artifacts": made}
+    _point(cfg, LATEST_REPORT, report)
     return store.read_bytes(summary_uri).decode()
 
 
@@ -84,5 +86,5 @@ def _log(cfg: DictConfig, artifacts: Mapping[str, Artifact], summary: Summary, f
         )
 
 
-def _point(cfg: DictConfig, name: str, value: Mapping[str, str]) -> None:
+def _point(cfg: DictConfig, name: str, value: Mapping[str, Any]) -> None:
     store.publish(store.join(cfg.data_root, "latest", name), json.dumps(value, indent=1).encode())

@@ -26,8 +26,8 @@ class Threshold:
 class ReportTables:
     """Whole tables of one run, segments in one order everywhere.
 
-    `labels` (audio_url, defect, expected, and duplicate_of where known) exists where the truth is known; the report measures with it, nothing is
-    decided by it. `settings` are names and values to print: source, fingerprints, limits.
+    `labels` (audio_url, defect, expected, and duplicate_of where known) exists where the truth is known; the report
+    measures with it, nothing is decided by it. `settings` are names and values to print: source, fingerprints, limits.
     """
 
     candidate: pa.Table

@@ -12,7 +12,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 ROOT = Path(__file__).parents[2]
 # Artifacts whose receipts show how far a run has come, from early to late.
@@ -54,7 +56,7 @@ def kill_when(data: Path, name: str, count: int, overrides: Sequence[str]) -> No
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    data = tmp_path_factory.mktemp("ingest")
+    data = tmp_path_factory.mktemp("ingest") / "data"
     yield data, ingest(data)
 
 
@@ -71,6 +73,12 @@ def test_a_second_run_does_nothing_and_says_the_same(finished: tuple[Path, str])
     before = {path: path.stat().st_mtime_ns for path in (data / "artifacts").rglob("*") if path.is_file()}
     assert ingest(data) == summary
     assert before == {path: path.stat().st_mtime_ns for path in (data / "artifacts").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_runs_on_what_ingest_leaves(finished: tuple[Path, str], path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(finished[0].parent)}}).execute()
 
 
 def test_explain_says_that_all_is_done(finished: tuple[Path, str]) -> None:
