@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
@@ -16,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from protego import Protego
 
+from pipeline.errors import UserError
 from pipeline.fetch.guard import NOT_PUBLIC, PinnedResolver, socket_factory
 
 PRODUCT = "sotto"
@@ -43,6 +44,18 @@ class HttpOptions:
     def user_agent(self) -> str:
         """The honest name every request carries."""
         return f"{PRODUCT}/0.1 ({self.contact})" if self.contact else f"{PRODUCT}/0.1"
+
+
+def require_contact(urls: Iterable[str], options: HttpOptions) -> None:
+    """Refuse to fetch from anybody's host without saying whom to write to; UserError names the first one."""
+    if options.contact or options.allow_private:
+        return
+    hosts = {urlsplit(url).hostname or "" for url in urls if url.startswith(("http://", "https://"))}
+    for host in sorted(hosts - set(options.pins)):
+        raise UserError(
+            f"host {host!r} would be fetched from without a contact; expected an address its owner can write to; "
+            "set fetch.http.contact='+https://your.site/bot; mailto:you@your.site'"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from pipeline import store
 from pipeline.errors import UserError
-from pipeline.fetch.http import HttpOptions, get_one
+from pipeline.fetch.http import HttpOptions, get_one, require_contact
 
 
 def read_listing(url: str, options: HttpOptions) -> bytes:
     """Return the bytes at a path or URL; UserError when they cannot be had."""
     if url.startswith(("http://", "https://")):
+        require_contact([url], options)
         response = get_one(url, options)
         if response.status != "ok":
             raise UserError(

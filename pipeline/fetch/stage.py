@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from pipeline import decoder, store, tables
 from pipeline.audio import DecodeError
-from pipeline.fetch.http import Http, HttpOptions, Response, open_http
+from pipeline.fetch.http import Http, HttpOptions, Response, open_http, require_contact
 from pipeline.schema import RECORDING
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
@@ -60,6 +60,7 @@ class Fetch:
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Fetch a part of candidates, then decode each audio file once to learn what it really is."""
         candidates: list[Row] = inputs["candidate"].to_pylist()
+        require_contact((row["audio_url"] for row in candidates), self.config.http)
         pairs = asyncio.run(self._download(candidates, context.blobs_uri))
         rows = [self._recording(row, *pair, context.blobs_uri) for row, pair in zip(candidates, pairs, strict=True)]
         return {"recording": [tables.from_rows(rows, RECORDING)]}

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import audio, store, tables
 from pipeline.audio import SAMPLE_RATE
+from pipeline.errors import UserError
 from pipeline.fetch.http import HttpOptions
 from pipeline.fetch.stage import FetchConfig, fetch_stage
 from pipeline.schema import CANDIDATE
@@ -80,6 +81,14 @@ def test_a_finished_file_is_not_fetched_again_unless_asked(web, tmp_path: Path) 
     assert web.log.count("/a.flac") == 2
     fetch(tmp_path, [rows[0] | {"validator": "new checksum"}])
     assert web.log.count("/a.flac") == 3
+
+
+def test_nobody_is_fetched_from_without_a_contact(tmp_path: Path) -> None:
+    stage = fetch_stage(FetchConfig(http=HttpOptions(pins={"mine.test": "127.0.0.1:1"})))
+    rows = [candidate("mine", "http://mine.test/a"), candidate("theirs", "http://theirs.test/a")]
+    context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
+    with pytest.raises(UserError, match="host 'theirs.test' would be fetched from without a contact"):
+        stage.run({"candidate": tables.from_rows(rows, CANDIDATE)}, context)
 
 
 def test_what_may_pass_is_fetched_again(web, tmp_path: Path) -> None:

@@ -118,4 +118,6 @@ def test_mistakes_name_the_value_and_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not a file; expected JSONL or CSV"):
         read_listing(str(tmp_path / "none.jsonl"), HttpOptions())
     with pytest.raises(UserError, match="cannot be fetched .* set fetch.http.allow_private=true"):
-        read_listing("http://127.0.0.1:9/l.jsonl", HttpOptions(attempts=1, delay_s=0.0))
+        read_listing("http://127.0.0.1:9/l.jsonl", HttpOptions(attempts=1, delay_s=0.0, contact="+me"))
+    with pytest.raises(UserError, match="host 'h.test' would be fetched from without a contact"):
+        read_listing("https://h.test/l.jsonl", HttpOptions())
