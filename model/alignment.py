@@ -10,7 +10,9 @@ Tensor suffixes: B rows, S audio positions (20 ms), D width, V bytes and blank.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,11 +20,15 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from model.net import MultiHeadAttention, TextDecoder
 from model.sample import Sample
+from model.tasks.base import Encoded
+from model.tokenizer import Tokenizer
 
 BLANK = 256  # after the 256 bytes: any script, no vocabulary of its own
 IGNORED = -100
 MS_PER_POSITION = 20
+SPAN_MARGIN_MS = 200
 SPOKEN_TASKS = ("transcribe", "detect_language")  # their text is what is said
 
 
@@ -75,3 +81,62 @@ class ByteHead(nn.Module):
         )
         ctc_loss = (ctc_B * (lengths_B > 0)).sum()
         return (flat_share * flat_loss + (1.0 - flat_share) * ctc_loss) / num_bytes
+
+
+class AttentionGuide:
+    """Watch the first cross-attention head of every decoder layer, to teach it where in the audio a token is.
+
+    The idea is guided attention's (Tachibana et al. 2018, §4.1), with a caption's own times in place of a diagonal.
+    """
+
+    def __init__(self, decoder: TextDecoder, head_width: int) -> None:
+        """Keep the queries and keys of each forward pass until the next one."""
+        self._head_width = head_width
+        self._queries: dict[int, Tensor] = {}
+        self._keys: dict[int, Tensor] = {}
+        for layer, block in enumerate(decoder.blocks):
+            cross = cast(MultiHeadAttention, block.cross_attn)
+            cross.query.register_forward_hook(functools.partial(_keep, self._queries, layer))
+            cross.key.register_forward_hook(functools.partial(_keep, self._keys, layer))
+
+    def loss(self, spans_BL2: Tensor, positions_B: Tensor) -> Tensor:
+        """Return -log of the attention inside each token's span, averaged over tokens that have one and layers."""
+        num_positions = self._keys[0].shape[1]
+        places_S = torch.arange(num_positions, device=spans_BL2.device)
+        inside_BLS = (places_S >= spans_BL2[..., :1]) & (places_S < spans_BL2[..., 1:])
+        has_span_BL = inside_BLS.any(dim=-1)
+        outside_B1S = (places_S >= positions_B[:, None])[:, None, :]
+        losses: list[Tensor] = []
+        for layer, query_BLD in self._queries.items():
+            query_BLK = query_BLD[..., : self._head_width].float()
+            key_BSK = self._keys[layer][..., : self._head_width].float()
+            scores_BLS = query_BLK @ key_BSK.transpose(1, 2) * self._head_width**-0.5
+            log_attention_BLS = scores_BLS.masked_fill(outside_B1S, -1e9).log_softmax(dim=-1)
+            log_inside_BL = log_attention_BLS.masked_fill(~inside_BLS, -1e9).logsumexp(dim=-1)
+            losses.append(-(log_inside_BL * has_span_BL).sum() / has_span_BL.sum().clamp(min=1))
+        return torch.stack(losses).mean()
+
+
+def token_spans(encoded: Encoded, sample: Sample, tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Return from and to, in audio positions, of each token (L, 2): the tokens of a cue spread evenly over it.
+
+    Both ends are widened by 200 ms. Tokens that are no spoken text have an empty span, as have all when the cues do
+    not give the text.
+    """
+    spans = np.zeros((len(encoded.tokens), 2), dtype=np.int64)
+    lengths = [len(tokenizer.encode(f" {cue.text.strip()}")) for cue in sample.cues]
+    is_text = np.array(encoded.loss_mask) & (np.array(encoded.tokens) < tokenizer.num_text_tokens)
+    if is_text.sum() != sum(lengths):
+        return spans
+    edges = [
+        np.linspace(cue.start_ms, cue.end_ms, length + 1) for cue, length in zip(sample.cues, lengths, strict=True)
+    ]
+    if edges:
+        starts = np.concatenate([edge[:-1] for edge in edges]) - SPAN_MARGIN_MS
+        ends = np.concatenate([edge[1:] for edge in edges]) + SPAN_MARGIN_MS
+        spans[is_text] = np.stack([starts, ends], axis=1) // MS_PER_POSITION
+    return spans
+
+
+def _keep(kept: dict[int, Tensor], layer: int, _module: nn.Module, _inputs: Any, output: Tensor) -> None:
+    kept[layer] = output

@@ -22,7 +22,7 @@ class Example:
     """One window ready for training: its audio, its tokens, and how much its loss counts.
 
     `inputs` is what the decoder is given, `encoded` what it should say; they differ under token noise.
-    `spoken` and `flat_targets` are for model/alignment.py; no bytes where the text is not what is said.
+    `spoken`, `flat_targets` and `spans` are for model/alignment.py; no bytes where the text is not what is said.
     """
 
     audio: NDArray[np.float32]
@@ -36,6 +36,7 @@ class Example:
     time_masks: NDArray[np.int64]
     spoken: bytes
     flat_targets: NDArray[np.int64]
+    spans: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Batch:
     freq_masks_BM2: Tensor
     time_masks_BM2: Tensor
     flat_targets_BS: Tensor
+    spans_BL2: Tensor
     spoken: tuple[bytes, ...]
     texts: tuple[str, ...]
     tasks: tuple[str, ...]
@@ -74,6 +76,7 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
     num_tokens = [len(example.encoded.tokens) for example in examples]
     audio_BN = torch.zeros(len(examples), max(num_samples))
     tokens_BL = torch.full((len(examples), max(num_tokens)), pad_token)
+    spans_BL2 = torch.zeros(*tokens_BL.shape, 2, dtype=torch.long)
     inputs_BL = tokens_BL.clone()
     loss_mask_BL = torch.zeros(tokens_BL.shape, dtype=torch.bool)
     targets_BS = torch.full((len(examples), max(len(example.flat_targets) for example in examples)), IGNORED)
@@ -84,6 +87,7 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
         loss_mask_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.loss_mask)
         if example.spoken:
             targets_BS[row, : len(example.flat_targets)] = torch.from_numpy(example.flat_targets)
+            spans_BL2[row, : num_tokens[row]] = torch.from_numpy(example.spans)
     return Batch(
         audio_BN=audio_BN,
         num_samples_B=torch.tensor(num_samples),
@@ -94,6 +98,7 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
         freq_masks_BM2=torch.from_numpy(np.stack([example.freq_masks for example in examples])),
         time_masks_BM2=torch.from_numpy(np.stack([example.time_masks for example in examples])),
         flat_targets_BS=targets_BS,
+        spans_BL2=spans_BL2,
         spoken=tuple(example.spoken for example in examples),
         texts=tuple(example.text for example in examples),
         tasks=tuple(example.task for example in examples),

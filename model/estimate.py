@@ -117,6 +117,7 @@ def _full_batch(card: Card, rows: int, text_tokens: int) -> Batch:
         freq_masks_BM2=no_masks,
         time_masks_BM2=no_masks,
         flat_targets_BS=torch.zeros(rows, card.dims.n_audio_ctx, dtype=torch.long),
+        spans_BL2=torch.zeros(rows, text_tokens, 2, dtype=torch.long),
         spoken=(b"",) * rows,
         texts=("",) * rows,
         tasks=("transcribe",) * rows,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from torch.utils.data import Dataset
 
-from model.alignment import SPOKEN_TASKS, flat_targets, spoken_bytes
+from model.alignment import SPOKEN_TASKS, flat_targets, spoken_bytes, token_spans
 from model.augment import Augment, disturb_tokens, draw_masks
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
@@ -111,6 +111,7 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
         freq_masks=freq_masks,
         time_masks=time_masks,
         spoken=spoken_bytes(sample.text) if name in SPOKEN_TASKS else b"",
+        spans=token_spans(encoded, sample, encoder.tokenizer),
         flat_targets=flat_targets(sample, (len(audio) // HOP + 1) // 2),
     )
 

@@ -19,7 +19,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
-from model.alignment import ByteHead
+from model.alignment import AttentionGuide, ByteHead
 from model.batch import Batch
 from model.checkpoint import KEY, Card
 from model.mel import HOP, SAMPLE_RATE, log_mel
@@ -46,7 +46,8 @@ class Optimisation:
     clip_norm: float
     alignment_weight: float = 0.0
     flat_start_steps: int = 0
-    decoder_start: int = 0
+    guide_weight: float = 0.0
+    guide_steps: int = 0
     stochastic_depth: float = 0.0
 
     def flat_share(self, step: int) -> float:
@@ -69,6 +70,8 @@ class SottoModule(LightningModule):
         self.card, self.optimisation, self.log_every = card, optimisation, log_every
         self.net = Whisper(card.dims, optimisation.stochastic_depth)
         self.byte_head = ByteHead(card.dims.n_audio_state) if optimisation.alignment_weight else None
+        head_width = card.dims.n_text_state // card.dims.n_text_head
+        self._guide = AttentionGuide(self.net.decoder, head_width) if optimisation.guide_weight else None
         self._table: LossTable | None = None
         self._held_out: LossTable | None = None
         self._audio_s = self._padded_s = 0.0
@@ -83,8 +86,7 @@ class SottoModule(LightningModule):
         self._padded_s += batch.audio_BN.numel() / SAMPLE_RATE
         if (batch_idx + 1) % self.log_every == 0:
             self._log_progress(alignment)
-        ce = self._weighted(batch, nll_B, tokens_B) * (self.global_step >= self.optimisation.decoder_start)
-        return ce + self.optimisation.alignment_weight * alignment
+        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a held-out batch to the table."""
@@ -132,8 +134,7 @@ class SottoModule(LightningModule):
     def training_loss(self, batch: Batch) -> Tensor:
         """Return what training_step minimises, without keeping or logging anything."""
         nll_B, tokens_B, alignment = self._losses(batch)
-        ce = self._weighted(batch, nll_B, tokens_B) * (self.global_step >= self.optimisation.decoder_start)
-        return ce + self.optimisation.alignment_weight * alignment
+        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
 
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return mel_BFT with SpecAugment's masks applied, and its frames per row."""
@@ -149,7 +150,12 @@ class SottoModule(LightningModule):
         logits_BLV = self.net.decoder(batch.inputs_BL[:, :-1], audio_BSD, positions_B)
         nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
         mask_BL = batch.loss_mask_BL[:, 1:]
-        return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), self._alignment_loss(batch, audio_BSD, positions_B)
+        aux = self._alignment_loss(batch, audio_BSD, positions_B)
+        if self._guide is not None and self.training and self.global_step < self.optimisation.guide_steps:
+            g = self._guide.loss(batch.spans_BL2[:, 1:], positions_B)
+            self.g = g.detach()
+            aux = aux + self.optimisation.guide_weight / self.optimisation.alignment_weight * g
+        return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), aux
 
     def _alignment_loss(self, batch: Batch, audio_BSD: Tensor, positions_B: Tensor) -> Tensor:
         if self.byte_head is None:
@@ -177,6 +183,7 @@ class SottoModule(LightningModule):
         self.log_dict(
             {f"train/{name}": value for name, value in losses.items()}
             | {
+                "train/guide": float(getattr(self, "g", torch.zeros(()))),
                 "train/alignment": float(alignment.detach()),
                 "learning_rate": self.optimisation.learning_rate * self.optimisation.factor(self.global_step),
                 "audio_s_per_s": self._audio_s / elapsed_s,
