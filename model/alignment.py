@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from model.net import MultiHeadAttention, TextDecoder
-from model.sample import Sample
+from model.sample import Cue, Sample
 from model.tasks.base import Encoded
 from model.tokenizer import Tokenizer
 
@@ -118,24 +118,25 @@ class AttentionGuide:
 
 
 def token_spans(encoded: Encoded, sample: Sample, tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return from and to, in audio positions, of each token (L, 2): the tokens of a cue spread evenly over it.
+    """Return from and to, in audio positions, of each token (L, 2): a cue's tokens share its time by their length.
 
     Both ends are widened by 200 ms. Tokens that are no spoken text have an empty span, as have all when the cues do
     not give the text.
     """
     spans = np.zeros((len(encoded.tokens), 2), dtype=np.int64)
-    lengths = [len(tokenizer.encode(f" {cue.text.strip()}")) for cue in sample.cues]
     is_text = np.array(encoded.loss_mask) & (np.array(encoded.tokens) < tokenizer.num_text_tokens)
-    if is_text.sum() != sum(lengths):
-        return spans
-    edges = [
-        np.linspace(cue.start_ms, cue.end_ms, length + 1) for cue, length in zip(sample.cues, lengths, strict=True)
-    ]
-    if edges:
-        starts = np.concatenate([edge[:-1] for edge in edges]) - SPAN_MARGIN_MS
-        ends = np.concatenate([edge[1:] for edge in edges]) + SPAN_MARGIN_MS
-        spans[is_text] = np.stack([starts, ends], axis=1) // MS_PER_POSITION
+    spread = [_spread(cue, tokenizer) for cue in sample.cues]
+    if spread and is_text.sum() == sum(map(len, spread)):
+        spans[is_text] = (np.concatenate(spread) + [-SPAN_MARGIN_MS, SPAN_MARGIN_MS]) // MS_PER_POSITION
     return spans
+
+
+def _spread(cue: Cue, tokenizer: Tokenizer) -> NDArray[np.float64]:
+    """Return start and end in milliseconds of each of a cue's tokens."""
+    lengths = [len(tokenizer.decode([token]).encode()) for token in tokenizer.encode(f" {cue.text.strip()}")]
+    edges = np.concatenate([[0.0], np.cumsum(lengths)])
+    times_ms = cue.start_ms + edges * (cue.end_ms - cue.start_ms) / max(edges[-1], 1.0)
+    return np.stack([times_ms[:-1], times_ms[1:]], axis=1)
 
 
 def _keep(kept: dict[int, Tensor], layer: int, _module: nn.Module, _inputs: Any, output: Tensor) -> None:

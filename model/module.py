@@ -32,8 +32,9 @@ from pipeline.errors import DataError, UserError
 class Optimisation:
     """AdamW and its schedule: linear warm-up to `learning_rate`, then linear to zero at `max_steps`.
 
-    `alignment_weight` adds that much of model/alignment.py's loss, which lets audio and text find each other when
-    there is little data: a flat start that gives way to CTC over `flat_start_steps`. Its head is not exported.
+    The rest lets audio and text find each other where there is little data (model/alignment.py): `alignment_weight`
+    times the byte head's loss, a flat start that gives way to CTC over `flat_start_steps`; `guide_weight` times the
+    attention guide's; and a decoder that joins at step `decoder_start`, when the encoder already hears.
     """
 
     learning_rate: float
@@ -47,7 +48,7 @@ class Optimisation:
     alignment_weight: float = 0.0
     flat_start_steps: int = 0
     guide_weight: float = 0.0
-    guide_steps: int = 0
+    decoder_start: int = 0
     stochastic_depth: float = 0.0
 
     def flat_share(self, step: int) -> float:
@@ -59,6 +60,16 @@ class Optimisation:
         if step < self.warmup_steps:
             return (step + 1) / self.warmup_steps
         return max(0.0, (self.max_steps - step) / (self.max_steps - self.warmup_steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Losses:
+    """What one forward pass gives: each row's summed token loss and tokens, and the two losses of alignment."""
+
+    nll_B: Tensor
+    tokens_B: Tensor
+    alignment: Tensor
+    guide: Tensor
 
 
 class SottoModule(LightningModule):
@@ -79,20 +90,20 @@ class SottoModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch; losses by task and language are logged now and then."""
-        nll_B, tokens_B, alignment = self._losses(batch)
+        losses = self._losses(batch)
         self._table = self._table or LossTable(self.device)
-        self._table.add(batch.tasks, batch.langs, nll_B, tokens_B)
+        self._table.add(batch.tasks, batch.langs, losses.nll_B, losses.tokens_B)
         self._audio_s += float(batch.num_samples_B.sum()) / SAMPLE_RATE
         self._padded_s += batch.audio_BN.numel() / SAMPLE_RATE
         if (batch_idx + 1) % self.log_every == 0:
-            self._log_progress(alignment)
-        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
+            self._log_progress(losses)
+        return self._objective(batch, losses)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add a held-out batch to the table."""
-        nll_B, tokens_B, _ = self._losses(batch)
+        losses = self._losses(batch)
         self._held_out = self._held_out or LossTable(self.device)
-        self._held_out.add(batch.tasks, batch.langs, nll_B, tokens_B)
+        self._held_out.add(batch.tasks, batch.langs, losses.nll_B, losses.tokens_B)
 
     def on_validation_epoch_end(self) -> None:
         """Log the held-out losses of all ranks."""
@@ -133,8 +144,7 @@ class SottoModule(LightningModule):
 
     def training_loss(self, batch: Batch) -> Tensor:
         """Return what training_step minimises, without keeping or logging anything."""
-        nll_B, tokens_B, alignment = self._losses(batch)
-        return self._weighted(batch, nll_B, tokens_B) + self.optimisation.alignment_weight * alignment
+        return self._objective(batch, self._losses(batch))
 
     def features(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return mel_BFT with SpecAugment's masks applied, and its frames per row."""
@@ -143,48 +153,46 @@ class SottoModule(LightningModule):
         blank_BT = _blanked(batch.time_masks_BM2, mel_BFT.shape[2])
         return mel_BFT.masked_fill(blank_BF[:, :, None] | blank_BT[:, None, :], 0.0), batch.num_samples_B // HOP
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return each row's summed token loss, its number of tokens, and the alignment loss."""
+    def _losses(self, batch: Batch) -> Losses:
         mel_BFT, frames_B = self.features(batch)
         audio_BSD, positions_B = self.net.encoder(mel_BFT, frames_B), audio_length(frames_B)
         logits_BLV = self.net.decoder(batch.inputs_BL[:, :-1], audio_BSD, positions_B)
         nll_BL = F.cross_entropy(logits_BLV.transpose(1, 2), batch.tokens_BL[:, 1:], reduction="none")
         mask_BL = batch.loss_mask_BL[:, 1:]
-        aux = self._alignment_loss(batch, audio_BSD, positions_B)
-        if self._guide is not None and self.training and self.global_step < self.optimisation.guide_steps:
-            g = self._guide.loss(batch.spans_BL2[:, 1:], positions_B)
-            self.g = g.detach()
-            aux = aux + self.optimisation.guide_weight / self.optimisation.alignment_weight * g
-        return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1), aux
+        alignment = guide = audio_BSD.new_zeros(())
+        if self.byte_head is not None and self.training:
+            flat_share = self.optimisation.flat_share(self.global_step)
+            alignment = self.byte_head(audio_BSD, positions_B, batch.spoken, batch.flat_targets_BS, flat_share)
+        if self._guide is not None and self.training:
+            guide = self._guide.loss(batch.spans_BL2[:, 1:], positions_B)
+        return Losses(
+            nll_B=(nll_BL * mask_BL).sum(dim=1), tokens_B=mask_BL.sum(dim=1), alignment=alignment, guide=guide
+        )
 
-    def _alignment_loss(self, batch: Batch, audio_BSD: Tensor, positions_B: Tensor) -> Tensor:
-        if self.byte_head is None:
-            return audio_BSD.new_zeros(())
-        flat_share = self.optimisation.flat_share(self.global_step)
-        return self.byte_head(audio_BSD, positions_B, batch.spoken, batch.flat_targets_BS, flat_share)
-
-    def _weighted(self, batch: Batch, nll_B: Tensor, tokens_B: Tensor) -> Tensor:
-        """Return the weighted loss per weighted token of all ranks (gradients are averaged over ranks)."""
-        weight = (batch.weights_B * tokens_B).sum().float()
+    def _objective(self, batch: Batch, losses: Losses) -> Tensor:
+        """Return what is minimised; the weights of all ranks are summed, since gradients are averaged over ranks."""
+        weight = (batch.weights_B * losses.tokens_B).sum().float()
         if self._trainer is not None:
             weight = cast(Tensor, self.trainer.strategy.reduce(weight, reduce_op="mean"))
-        return (batch.weights_B * nll_B).sum() / weight
+        chosen, has_decoder = self.optimisation, self.global_step >= self.optimisation.decoder_start
+        of_tokens = (batch.weights_B * losses.nll_B).sum() / weight * has_decoder
+        return of_tokens + chosen.alignment_weight * losses.alignment + chosen.guide_weight * losses.guide
 
-    def _log_progress(self, alignment: Tensor) -> None:
+    def _log_progress(self, losses: Losses) -> None:
         assert self._table is not None
-        losses = self._table.means()
-        if not math.isfinite(losses["all"]):
+        means = self._table.means()
+        if not math.isfinite(means["all"]):
             raise DataError(
-                f"training loss is {losses['all']} at step {self.global_step}; expected a number; "
+                f"training loss is {means['all']} at step {self.global_step}; expected a number; "
                 "resume from the last checkpoint with a lower learning rate"
             )
         elapsed_s = time.monotonic() - self._since_s
-        self.log("loss", losses["all"], prog_bar=True, logger=False)
+        self.log("loss", means["all"], prog_bar=True, logger=False)
         self.log_dict(
-            {f"train/{name}": value for name, value in losses.items()}
+            {f"train/{name}": value for name, value in means.items()}
             | {
-                "train/guide": float(getattr(self, "g", torch.zeros(()))),
-                "train/alignment": float(alignment.detach()),
+                "train/alignment": float(losses.alignment.detach()),
+                "train/guide": float(losses.guide.detach()),
                 "learning_rate": self.optimisation.learning_rate * self.optimisation.factor(self.global_step),
                 "audio_s_per_s": self._audio_s / elapsed_s,
                 "padding": 1.0 - self._audio_s / self._padded_s,

@@ -9,7 +9,6 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch import Callback
-from torch import Tensor
 
 from model.augment import Augment
 from model.batch import Batch
@@ -22,6 +21,7 @@ from model.evaluation import Utterance, evaluate, held_out_batches, to_table
 from model.examples import Encoder, LoaderConfig
 from model.loader import Slice, TrainingBatches
 from model.mixture import LossWeights, Temperature
+from model.module import Losses as StepLosses
 from model.module import Optimisation, SottoModule
 from model.net import ModelDimensions, Whisper, num_parameters
 from model.tasks.base import TaskOptions
@@ -154,8 +154,8 @@ class StopAt(Callback):
 def test_the_step_loss_is_weighted_per_weighted_token(shards_uri: str) -> None:
     module = module_of(optimisation=replace(OPTIMISATION, alignment_weight=0.0)).eval()
     batch = batch_of(shards_uri)
-    nll_B, tokens_B, _ = module._losses(batch)  # pyright: ignore[reportPrivateUsage]
-    expected = (batch.weights_B * nll_B).sum() / (batch.weights_B * tokens_B).sum()
+    losses = module._losses(batch)  # pyright: ignore[reportPrivateUsage]
+    expected = (batch.weights_B * losses.nll_B).sum() / (batch.weights_B * losses.tokens_B).sum()
     assert len(set(batch.weights_B.tolist())) > 1
     torch.testing.assert_close(module.training_loss(batch), expected)
     scaled = replace(batch, weights_B=batch.weights_B * 7)
@@ -164,11 +164,10 @@ def test_the_step_loss_is_weighted_per_weighted_token(shards_uri: str) -> None:
 
 def test_only_masked_in_tokens_count(shards_uri: str) -> None:
     module, batch = module_of().eval(), batch_of(shards_uri)
-    _, tokens_B, _ = module._losses(batch)  # pyright: ignore[reportPrivateUsage]
-    assert tokens_B.tolist() == batch.loss_mask_BL.sum(dim=1).tolist()
+    losses = module._losses(batch)  # pyright: ignore[reportPrivateUsage]
+    assert losses.tokens_B.tolist() == batch.loss_mask_BL.sum(dim=1).tolist()
     nothing = replace(batch, loss_mask_BL=torch.zeros_like(batch.loss_mask_BL))
-    nll_B, _, _ = module._losses(nothing)  # pyright: ignore[reportPrivateUsage]
-    assert nll_B.tolist() == [0.0] * 4
+    assert module._losses(nothing).nll_B.tolist() == [0.0] * 4  # pyright: ignore[reportPrivateUsage]
 
 
 def test_masks_blank_their_bins_and_frames_only(shards_uri: str) -> None:
@@ -249,9 +248,10 @@ def test_what_is_no_checkpoint_is_an_error(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_stops_the_run(
     tmp_path: Path, shards_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: SottoModule, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    def broken(self: SottoModule, batch: Batch) -> StepLosses:
         rows = torch.full((len(batch.tasks),), torch.nan, requires_grad=True)
-        return rows, batch.loss_mask_BL.sum(dim=1), torch.zeros(())
+        zero = torch.zeros(())
+        return StepLosses(nll_B=rows, tokens_B=batch.loss_mask_BL.sum(dim=1), alignment=zero, guide=zero)
 
     monkeypatch.setattr(SottoModule, "_losses", broken)
     with pytest.raises(DataError, match="training loss is nan at step"):

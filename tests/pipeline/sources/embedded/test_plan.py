@@ -23,7 +23,7 @@ def test_a_tiny_corpus_still_has_every_kind_and_every_good_pair() -> None:
 
 def test_a_full_corpus_has_the_numbers_of_the_table() -> None:
     counts = Counter(plan.kind.name for plan in FULL)
-    assert counts["clean"] == 87 and counts["wrong_language"] == 4
+    assert counts["clean"] == 168 and counts["wrong_language"] == 4
     assert len(FULL) == sum(len(kind.pairs) * kind.num_per_pair for kind in (*GOOD, *PLANTED))
 
 
