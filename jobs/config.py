@@ -18,8 +18,9 @@ ALLOWED_PREFIXES = ("pipeline.", "model.")
 def instantiate(config: DictConfig) -> Any:
     """Build the object a config node names; UserError for a foreign target, a missing value or an unknown key."""
     plain = OmegaConf.to_container(config, resolve=True)
-    for path in OmegaConf.missing_keys(config):
-        raise UserError(f"setting {path!r} has no value; it is required; give it as {path}=VALUE")
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise UserError(f"settings {missing} have no value; they are required; give each as {missing[0]}=VALUE")
     for node in _nodes(plain):
         _check(node)
     return hydra.utils.instantiate(plain, _convert_="all")

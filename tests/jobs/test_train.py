@@ -98,7 +98,7 @@ def test_a_wrong_setting_is_an_error_before_any_work(override: str, complaint: s
 
 
 def test_a_setting_without_a_value_is_named() -> None:
-    with pytest.raises(UserError, match="'name' has no value"):
+    with pytest.raises(UserError, match=r"settings \['name', .*\] have no value"):
         settings()
 
 
