@@ -103,15 +103,15 @@ class AttentionGuide:
         """Return -log of the attention inside each token's span, averaged over tokens that have one and layers."""
         num_positions = self._keys[0].shape[1]
         places_S = torch.arange(num_positions, device=spans_BL2.device)
-        inside_BLS = (places_S >= spans_BL2[..., :1]) & (places_S < spans_BL2[..., 1:])
+        audio_B1S = (places_S < positions_B[:, None])[:, None, :]
+        inside_BLS = (places_S >= spans_BL2[..., :1]) & (places_S < spans_BL2[..., 1:]) & audio_B1S
         has_span_BL = inside_BLS.any(dim=-1)
-        outside_B1S = (places_S >= positions_B[:, None])[:, None, :]
         losses: list[Tensor] = []
         for layer, query_BLD in self._queries.items():
             query_BLK = query_BLD[..., : self._head_width].float()
             key_BSK = self._keys[layer][..., : self._head_width].float()
             scores_BLS = query_BLK @ key_BSK.transpose(1, 2) * self._head_width**-0.5
-            log_attention_BLS = scores_BLS.masked_fill(outside_B1S, -1e9).log_softmax(dim=-1)
+            log_attention_BLS = scores_BLS.masked_fill(~audio_B1S, -1e9).log_softmax(dim=-1)
             log_inside_BL = log_attention_BLS.masked_fill(~inside_BLS, -1e9).logsumexp(dim=-1)
             losses.append(-(log_inside_BL * has_span_BL).sum() / has_span_BL.sum().clamp(min=1))
         return torch.stack(losses).mean()

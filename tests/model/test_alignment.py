@@ -1,10 +1,30 @@
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 import torch
 from torch.nn import functional as F
 
-from model.alignment import BLANK, IGNORED, ByteHead, flat_targets, spoken_bytes
+from model.alignment import BLANK, IGNORED, AttentionGuide, ByteHead, flat_targets, spoken_bytes, token_spans
+from model.net import ModelDimensions, TextDecoder
 from model.sample import Cue, Sample
+from model.tasks import transcribe
+from model.tasks.base import TaskOptions
+from model.tokenizer import Tokenizer
+
+DIMS = ModelDimensions(
+    n_mels=80,
+    n_audio_ctx=20,
+    n_audio_state=32,
+    n_audio_head=2,
+    n_audio_layer=1,
+    n_vocab=50,
+    n_text_ctx=8,
+    n_text_state=32,
+    n_text_head=2,
+    n_text_layer=2,
+)
 
 
 def sample(*cues: Cue) -> Sample:
@@ -60,3 +80,47 @@ def test_rows_without_spoken_text_do_not_count() -> None:
     both = head(audio_BSD, torch.tensor([6, 6]), [b"a", b""], targets_BS, 0.3)
     alone = head(audio_BSD[:1], torch.tensor([6]), [b"a"], targets_BS[:1], 0.3)
     torch.testing.assert_close(both, alone)
+
+
+def test_a_cues_tokens_share_its_time_by_their_length_and_are_widened() -> None:
+    tokenizer = Tokenizer({bytes([byte]): byte for byte in range(256)}, 100)
+    window = sample(Cue(start_ms=1000, end_ms=1600, text="ab"))  # three bytes, with the leading space
+    encoded = transcribe.encode(window, tokenizer, TaskOptions(timestamp_prob=0.0), random.Random(0))
+    spans = token_spans(encoded, window, tokenizer)
+    assert spans.tolist() == [[0, 0]] * 4 + [[40, 70], [50, 80], [60, 90]] + [[0, 0]]
+
+
+def test_tokens_have_no_span_when_the_cues_do_not_give_the_text() -> None:
+    tokenizer = Tokenizer({bytes([byte]): byte for byte in range(256)}, 100)
+    window = replace(sample(Cue(start_ms=0, end_ms=400, text="ab")), text="abc")
+    encoded = transcribe.encode(window, tokenizer, TaskOptions(timestamp_prob=0.0), random.Random(0))
+    assert not token_spans(encoded, window, tokenizer).any()
+
+
+def test_the_guide_pulls_attention_into_the_spans() -> None:
+    torch.manual_seed(0)
+    decoder = TextDecoder(DIMS, stochastic_depth=0.0)
+    for weight in decoder.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    guide = AttentionGuide(decoder, head_width=16)
+    audio_BSD, tokens_BL = torch.randn(2, 20, 32), torch.randint(0, 50, (2, 3))
+    spans_BL2 = torch.tensor([[[0, 0], [2, 6], [6, 10]], [[0, 0], [0, 0], [0, 0]]])
+    optimizer = torch.optim.Adam(decoder.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(60):
+        decoder(tokens_BL, audio_BSD, torch.tensor([15, 20]))
+        loss = guide.loss(spans_BL2, torch.tensor([15, 20]))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[0] > 0.5 and losses[-1] < 0.05
+
+
+def test_a_guide_ignores_tokens_without_a_span_in_the_audio() -> None:
+    decoder = TextDecoder(DIMS, stochastic_depth=0.0)
+    guide = AttentionGuide(decoder, head_width=16)
+    decoder(torch.zeros(1, 2, dtype=torch.long), torch.randn(1, 5, 32), torch.tensor([5]))
+    nowhere_BL2, beyond_BL2 = torch.zeros(1, 2, 2, dtype=torch.long), torch.tensor([[[4, 9], [3, 5]]])
+    assert guide.loss(nowhere_BL2, torch.tensor([5])).item() == 0.0
+    assert guide.loss(beyond_BL2, torch.tensor([3])).item() == 0.0
