@@ -15,6 +15,7 @@ from pipeline.errors import DataError, UserError, unknown_name
 from pipeline.stage import Unit
 
 ATTEMPTS = 3
+USER_ERROR = f"{UserError.__name__}: "  # how the error of a unit begins that the user can mend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

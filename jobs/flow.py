@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.executor import Executor
-from pipeline import artifact
+from jobs.executor import USER_ERROR, Executor
+from pipeline import artifact, tables
 from pipeline.artifact import Artifact
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UserError
 from pipeline.stage import Output, Stage, Unit, run_unit
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ class Flow:
     executor: Executor
     progress: Progress
 
-    def publish_source(self, name: str, fingerprint: str, parts: Sequence[pa.Table]) -> Artifact:
+    def publish_source(self, name: str, parts: Sequence[pa.Table]) -> Artifact:
         """Publish tables that come from outside the flow, once for each content."""
+        fingerprint = artifact.fingerprint({"parts": [tables.digest(part) for part in parts]})
         place = Artifact(root_uri=self.root_uri, name=name, fingerprint=fingerprint)
         if not artifact.is_complete(place):
             artifact.publish_unit(place, 0, dict(enumerate(parts)), ())
@@ -88,6 +89,9 @@ class Flow:
                 failed[done.unit.index] = done.error
                 log.error("%s unit %d is quarantined: %s", stage.name, done.unit.index, done.error)
             self.progress(stage.name, num_done, num_units)
+        users = next((error for _, error in sorted(failed.items()) if error.startswith(USER_ERROR)), None)
+        if users is not None:
+            raise UserError(users.removeprefix(USER_ERROR))
         if failed:
             listed = "; ".join(f"unit {index}: {error}" for index, error in sorted(failed.items())[:5])
             raise DataError(

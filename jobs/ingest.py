@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
-
 import hydra
 from omegaconf import DictConfig
 
@@ -17,10 +14,9 @@ from jobs.reporting import publish_report
 from jobs.wiring import build_stages
 from pipeline import store
 from pipeline.artifact import Artifact
-from pipeline.fetch.http import HttpOptions
-from pipeline.fetch.read import read_listing
-from pipeline.sources import discover
-from pipeline.sources.discover import Source
+from pipeline.fetch.read import PageReader
+from pipeline.sources.discover import seed_parts
+from pipeline.sources.found import Source
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="ingest")
@@ -28,7 +24,7 @@ from pipeline.sources.discover import Source
 def main(cfg: DictConfig) -> None:
     """Run the whole line up to shards, doing only what is not done."""
     source = instantiate(cfg.source)
-    build_stages(cfg)  # a mistake in the settings fails here, before any work
+    build_stages(cfg, source)  # a mistake in the settings fails here, before any work
     with make_executor(ExecutorConfig(**cfg.executor)) as executor, served_source(cfg):
         bars = Bars()
         flow = Flow(
@@ -37,24 +33,21 @@ def main(cfg: DictConfig) -> None:
             executor=executor,
             progress=bars,
         )
-        stages = build_stages(cfg)
-        candidates = {"candidate": discover_candidates(cfg, source, flow)}
+        stages = build_stages(cfg, source)
+        seeds = {"seed": publish_seeds(cfg, source, flow)}
         if cfg.explain:
-            print("\n".join(flow.plan(stages, candidates)))
+            print("\n".join(flow.plan(stages, seeds)))
             return
-        artifacts = flow.run(stages, candidates)
+        artifacts = flow.run(stages, seeds)
         bars.close()
     print(publish_report(cfg, artifacts, embedded_root(cfg)))
 
 
-def discover_candidates(cfg: DictConfig, source: Source, flow: Flow) -> Artifact:
-    """List the source and publish its candidates."""
-    http: HttpOptions = instantiate(cfg.fetch.http)
-    # A listing is read at once; politeness between its files is the fetch stage's.
-    parts = discover.discover(
-        source, lambda url: read_listing(url, replace(http, delay_s=0.0)), time.time_ns() // 1_000_000
-    )
-    return flow.publish_source("candidate", discover.content_fingerprint(parts), parts)
+def publish_seeds(cfg: DictConfig, source: Source, flow: Flow) -> Artifact:
+    """List the source's places and publish them, once for each content."""
+    with PageReader(instantiate(cfg.fetch.http)).open(flow.blobs_uri) as read:
+        parts = seed_parts(source, read)
+    return flow.publish_source("seed", parts)
 
 
 if __name__ == "__main__":

@@ -13,17 +13,23 @@ from pipeline.decide.rules import Check, Rule, try_examples
 from pipeline.decide.stage import decide_stage
 from pipeline.dedup.stage import dedup_stage
 from pipeline.errors import UserError
+from pipeline.fetch.read import PageReader
 from pipeline.fetch.stage import fetch_stage
 from pipeline.segment.stage import segment_stage
 from pipeline.shard.plan import shard_plan_stage
 from pipeline.shard.write import shard_stage
+from pipeline.sources.candidates import candidate_stage
+from pipeline.sources.discover import discover_stage
+from pipeline.sources.found import Source
 from pipeline.stage import Stage
 
 
-def build_stages(cfg: DictConfig) -> list[Stage]:
-    """Build every stage after discovery; each check's examples are tried here, before any work."""
+def build_stages(cfg: DictConfig, source: Source) -> list[Stage]:
+    """Build every stage; each check's examples are tried here, before any work."""
     annotators, checks = _checks(cfg.checks)
     return [
+        discover_stage(source, PageReader(instantiate(cfg.fetch.http)), cfg.refresh),
+        candidate_stage(source),
         fetch_stage(instantiate(cfg.fetch)),
         segment_stage(instantiate(cfg.segment)),
         annotate_stage(annotators),

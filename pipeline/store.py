@@ -14,6 +14,7 @@ from typing import Any, cast
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
 BLOB_FANOUT = 2
+BLOB_SCHEME = "blob:"
 
 
 def is_local(uri: str) -> bool:
@@ -95,6 +96,11 @@ def put_blob(root_uri: str, data: bytes) -> str:
     if not exists(uri) or size(uri) != len(data):
         publish(uri, data)
     return digest
+
+
+def blob_url(sha256: str) -> str:
+    """Return the address of a blob that holds wherever the blobs lie."""
+    return f"{BLOB_SCHEME}{sha256}"
 
 
 def blob_uri(root_uri: str, sha256: str) -> str:

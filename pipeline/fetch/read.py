@@ -1,29 +1,58 @@
-"""Read a listing, wherever it lies, for discovery."""
+"""Read pages for discovery: a file, an object or a polite HTTP answer, whatever the address says."""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import store
-from pipeline.errors import UserError
-from pipeline.fetch.http import HttpOptions, get_one, require_contact
+from pipeline.fetch.http import Http, HttpOptions, open_http, require_contact
+from pipeline.hosts import is_web
+from pipeline.page import Page, Read
 
 
-def read_listing(url: str, options: HttpOptions) -> bytes:
-    """Return the bytes at a path or URL; UserError when they cannot be had."""
-    if url.startswith(("http://", "https://")):
-        require_contact([url], options)
-        response = get_one(url, options)
-        if response.status != "ok":
-            raise UserError(
-                f"listing {url!r} cannot be fetched ({response.status}: {response.detail}); "
-                "expected a public http(s) address; "
-                "set fetch.http.allow_private=true for a server of your own"
-            )
-        return response.body
-    if not store.is_local(url):
-        return store.read_bytes(url)
-    path = Path(url).expanduser()
-    if not path.is_file():
-        raise UserError(f"listing {url!r} is not a file; expected JSONL or CSV; give root=FILE")
-    return path.read_bytes()
+@dataclass(frozen=True, slots=True)
+class PageReader:
+    """Reads with the fetcher's own options, so that discovery is as polite as fetching."""
+
+    options: HttpOptions
+
+    @contextmanager
+    def open(self, blobs_uri: str) -> Generator[Read]:
+        """Start an HTTP session in a thread of its own; the reads may come from several threads."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="page-reader", daemon=True)
+        thread.start()
+        session = open_http(self.options)
+        http = asyncio.run_coroutine_threadsafe(session.__aenter__(), loop).result()
+        try:
+            yield lambda url: self._read(url, http, loop)
+        finally:
+            asyncio.run_coroutine_threadsafe(session.__aexit__(None, None, None), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    def _read(self, url: str, http: Http, loop: asyncio.AbstractEventLoop) -> Page:
+        if not is_web(url):
+            return _read_stored(url)
+        require_contact([url], self.options)
+        response = asyncio.run_coroutine_threadsafe(http.get(url), loop).result()
+        return Page(
+            url=url,
+            status=response.status,
+            detail=response.detail,
+            is_retryable=response.is_retryable,
+            body=response.body,
+        )
+
+
+def _read_stored(url: str) -> Page:
+    try:
+        return Page(url=url, body=store.read_bytes(str(Path(url).expanduser()) if store.is_local(url) else url))
+    except OSError as error:
+        return Page(url=url, status="missing_file", detail=str(error.strerror or error))

@@ -72,8 +72,8 @@ class Fetch:
     async def _pair(self, http: Http, row: Row, blobs_uri: str) -> tuple[Blob, Blob]:
         if row["opt_out_evidence"]:
             return Blob(status="opted_out", detail=row["opt_out_evidence"]), ABSENT
-        if not row["audio_url"]:
-            return Blob(status="bad_candidate", detail=row["page_url"]), ABSENT
+        if row["status"] != "ok":
+            return Blob(status=row["status"], detail=row["status_detail"], is_retryable=row["is_retryable"]), ABSENT
         version = f"{self.config.refresh} {row['validator'] or ''}"
         audio = await _blob(http, row["audio_url"], version, blobs_uri)
         text = await _blob(http, row["text_url"], version, blobs_uri) if row["text_url"] else ABSENT
@@ -103,26 +103,46 @@ class Fetch:
             "status_detail": detail,
             "is_retryable": audio.is_retryable,
             "text_status": text.status,
+            "text_status_detail": text.detail,
             "http_status": audio.http_status,
             "etag": audio.etag,
             "sha256": audio.sha256,
             "text_sha256": text.sha256,
             "audio_bytes": audio.num_bytes,
+            **dict.fromkeys(_UNKNOWN),
             "fetched_ms": time.time_ns() // 1_000_000,
             **facts,
         }
 
 
+_UNKNOWN = (
+    "final_url",
+    "redirects",
+    "last_modified",
+    "content_type",
+    "peer",
+    "robots_verdict",
+    "robots_sha256",
+    "robots_checked_ms",
+    "user_agent",
+)
 _CARRIED = (
     "candidate_id",
     "source",
+    "page_url",
     "audio_url",
+    "text_url",
     "title",
+    "guid",
     "declared_lang",
+    "declared_text_lang",
     "declared_split",
     "license",
+    "license_url",
     "license_evidence",
+    "opt_out_evidence",
     "text_format",
+    "text_kind",
 )
 
 
@@ -154,6 +174,8 @@ def _same_candidates(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) 
 
 
 async def _blob(http: Http, url: str, version: str, blobs_uri: str) -> Blob:
+    if url.startswith(store.BLOB_SCHEME):
+        return Blob(status="ok", sha256=url.removeprefix(store.BLOB_SCHEME))
     if "://" not in url:
         return _stored(_read_local(url), blobs_uri)
     receipt_uri = store.join(blobs_uri, BY_URL, f"{_hash(url, version)}.json")

@@ -1,110 +1,122 @@
-"""Discovery: a source's listing to CANDIDATE parts, cut so that a host's candidates stay together.
-
-The parts are named by their content, so that a listing that did not change makes nothing stale.
-"""
+"""Discover: SEED to CANDIDATE; every place a source names is listed, and one that cannot be read stays as a row."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any
 
 import pyarrow as pa
 
-from pipeline import tables
+from pipeline import store, tables
 from pipeline.errors import UserError
-from pipeline.schema import CANDIDATE
+from pipeline.hosts import site_of
+from pipeline.page import Read, Reader
+from pipeline.schema import CANDIDATE, SEED
+from pipeline.sources.found import Found, Seed, Source, Unreadable
+from pipeline.sources.units import assign_units
+from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
-Read = Callable[[str], bytes]
+Row = dict[str, Any]
 ID_BYTES = 16
+SEEDS_PER_UNIT = 64
+SITES_AT_ONCE = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """One audio file and the caption published beside it, as a source states them."""
-
-    page_url: str
-    audio_url: str
-    text_url: str | None = None
-    text_format: str | None = None
-    declared_lang: str | None = None
-    declared_split: str | None = None
-    title: str | None = None
-    license: str | None = None
-    license_evidence: str | None = None
-    opt_out_evidence: str | None = None
-    validator: str | None = None
+def seed_parts(source: Source, read: Read) -> list[pa.Table]:
+    """List a source's places as SEED parts, a site's places together; UserError when there are none."""
+    seeds = sorted({seed.url: seed for seed in source.seeds(read)}.values(), key=lambda seed: seed.url)
+    if not seeds:
+        raise UserError(
+            f"source {source.name!r} has nothing to list; expected at least one place; check its root or address"
+        )
+    units = assign_units([site_of(seed.url) or seed.url for seed in seeds], SEEDS_PER_UNIT)
+    rows = [_seed_row(source.name, seed) for seed in seeds]
+    parts = [[row for row, unit in zip(rows, units, strict=True) if unit == number] for number in sorted(set(units))]
+    return [tables.from_rows(part, SEED) for part in parts]
 
 
-class Source(Protocol):
-    """Something that lists audio with captions. `name` is stored on every row."""
-
-    @property
-    def name(self) -> str:
-        """Name of the source."""
-        ...
-
-    @property
-    def candidates_per_unit(self) -> int | None:
-        """How many candidates of a host make a unit; None keeps a host in one unit, hence one budget."""
-        ...
-
-    def find(self, read: Read) -> Iterable[Found]:
-        """List what the source offers; `read` gives the bytes at a URL or path."""
-        ...
+def discover_stage(source: Source, reader: Reader, refresh: str) -> Stage:
+    """Build the stage that lists every place; a new `refresh` asks the web again."""
+    identity = {"source": type(source).__name__, **semantic_config(source), "refresh": refresh}
+    return Stage(
+        name="discover",
+        reads={"seed": None},
+        outputs=(Output(name="found", schema=CANDIDATE, version=1, config=identity, count_by=("status",)),),
+        run=Discover(source, reader),
+        conserve=_every_seed_has_rows,
+    )
 
 
-def discover(source: Source, read: Read, discovered_ms: int) -> list[pa.Table]:
-    """List a source as CANDIDATE parts, ordered by host and URL; UserError when it offers nothing."""
-    rows = {
-        row["candidate_id"]: row for row in (_row(source.name, found, discovered_ms) for found in source.find(read))
-    }
-    if not rows:
-        raise UserError(f"source {source.name!r} lists no audio; expected at least one pair; check its root or address")
-    ordered = sorted(rows.values(), key=lambda row: (_host(row["audio_url"]), row["audio_url"], row["candidate_id"]))
-    return [tables.from_rows(part, CANDIDATE) for part in _parts(ordered, source.candidates_per_unit)]
+@dataclass(frozen=True, slots=True)
+class Discover:
+    """The discover stage's function."""
+
+    source: Source
+    reader: Reader
+
+    def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+        """List a part of the places: several sites at once, each site's places one after the other."""
+        urls = sorted(inputs["seed"]["url"].to_pylist(), key=lambda url: (site_of(url), url))
+        sites = [list(group) for _, group in groupby(urls, key=site_of)]
+        with self.reader.open(context.blobs_uri) as read, ThreadPoolExecutor(SITES_AT_ONCE) as pool:
+            listed = pool.map(lambda site: [row for url in site for row in self._rows(url, read, context)], sites)
+            rows = [row for site_rows in listed for row in site_rows]
+        return {"found": [tables.from_rows(rows, CANDIDATE)]}
+
+    def _rows(self, seed: str, read: Read, context: Context) -> Iterator[Row]:
+        num_found = 0
+        for found in _until_unreadable(self.source.find(seed, read), seed):
+            num_found += 1
+            yield _candidate_row(self.source.name, seed, found, context.blobs_uri)
+        if not num_found:
+            nothing = Found(page_url=seed, status="no_audio", status_detail="the place lists no audio")
+            yield _candidate_row(self.source.name, seed, nothing, context.blobs_uri)
 
 
-def content_fingerprint(parts: list[pa.Table]) -> str:
-    """Hash what was discovered, whenever that was."""
-    digests = [tables.digest(part, ignore=("discovered_ms",)) for part in parts]
-    return hashlib.blake2b("\n".join(digests).encode(), digest_size=8).hexdigest()
+def candidate_id(source: str, found: Found, text_url: str | None) -> str:
+    """Hash what makes a candidate: source, audio and caption, or the place where there is no audio."""
+    parts = (source, found.audio_url, text_url or "") if found.audio_url else (source, found.page_url)
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=ID_BYTES).hexdigest()
 
 
-def file_stamp(path: Path) -> str:
-    """Return what changes when a local file changes: size and modification time, or 'missing'."""
-    if not path.is_file():
-        return "missing"
-    stat = path.stat()
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+def _until_unreadable(found: Iterable[Found], seed: str) -> Iterator[Found]:
+    try:
+        yield from found
+    except Unreadable as error:
+        page = error.page
+        yield Found(
+            page_url=page.url or seed,
+            status=page.status,
+            status_detail=page.detail,
+            is_retryable=page.is_retryable,
+            opt_out_evidence="\n".join(page.opt_outs) or None,
+        )
 
 
-def _row(source: str, found: Found, discovered_ms: int) -> dict[str, Any]:
-    identity = "\n".join((source, found.audio_url, found.text_url or ""))
-    if not found.audio_url:
-        identity = "\n".join((source, found.page_url))
+def _candidate_row(source: str, seed: str, found: Found, blobs_uri: str) -> Row:
+    stated = asdict(found)
+    inline = stated.pop("text_inline")
+    if inline is not None:
+        stated["text_url"] = store.blob_url(store.put_blob(blobs_uri, inline))
     return {
-        "candidate_id": hashlib.blake2b(identity.encode(), digest_size=ID_BYTES).hexdigest(),
+        "candidate_id": candidate_id(source, found, stated["text_url"]),
         "source": source,
-        **{name: getattr(found, name) for name in Found.__dataclass_fields__},
-        "discovered_ms": discovered_ms,
+        "seed_url": seed,
+        **stated,
+        "discovered_ms": time.time_ns() // 1_000_000,
     }
 
 
-def _host(url: str) -> str:
-    return urlsplit(url).netloc if "://" in url else ""
+def _seed_row(source: str, seed: Seed) -> Row:
+    digest = hashlib.blake2b(f"{source}\n{seed.url}".encode(), digest_size=ID_BYTES).hexdigest()
+    return {"seed_id": digest, "source": source, "url": seed.url, "validator": seed.validator}
 
 
-def _parts(rows: list[dict[str, Any]], limit: int | None) -> list[list[dict[str, Any]]]:
-    parts: list[list[dict[str, Any]]] = []
-    last_host: str | None = None
-    for row in rows:
-        host = _host(row["audio_url"])
-        if host != last_host or (limit is not None and len(parts[-1]) >= limit):
-            parts.append([])
-        parts[-1].append(row)
-        last_host = host
-    return parts
+def _every_seed_has_rows(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
+    found = set(pa.concat_tables(outputs["found"])["seed_url"].to_pylist())
+    assert found == set(inputs["seed"]["url"].to_pylist()), "a place of the source was lost"

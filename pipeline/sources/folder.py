@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pipeline.errors import UserError
 from pipeline.languages import LANGUAGES
-from pipeline.sources.discover import Found, Read, file_stamp
+from pipeline.page import Read
+from pipeline.sources.found import Found, Seed, file_stamp, local_seed
 
 AUDIO_SUFFIXES = frozenset({".mp3", ".ogg", ".opus", ".oga", ".m4a", ".mp4", ".aac", ".flac", ".wav", ".mka", ".webm"})
 TEXT_SUFFIXES = (".vtt", ".srt")
@@ -25,22 +26,27 @@ class FolderSource:
     license: str | None = None
     candidates_per_unit: int | None = 16
 
-    def find(self, read: Read) -> Iterator[Found]:
-        """List audio files in the order of their paths."""
+    def seeds(self, read: Read) -> list[Seed]:
+        """Return the folder, with what changes when any file in it does."""
         root = Path(self.root).expanduser()
         if not root.is_dir():
             raise UserError(
                 f"source.root {self.root!r} is not a folder; "
                 "expected audio files with captions beside them; give root=PATH"
             )
-        for audio in sorted(path for path in root.resolve().rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
+        return [local_seed(self, str(root.resolve()), read)]
+
+    def find(self, seed: str, read: Read) -> Iterator[Found]:
+        """List audio files in the order of their paths."""
+        root = Path(seed)
+        for audio in sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
             text = _sidecar(audio)
             yield Found(
                 page_url=str(root),
                 audio_url=str(audio),
                 text_url=str(text) if text else None,
                 text_format=text.suffix[1:] if text else None,
-                declared_lang=self.language or declared_lang(audio.relative_to(root.resolve()), text),
+                declared_lang=self.language or declared_lang(audio.relative_to(root), text),
                 title=audio.stem,
                 license=self.license,
                 license_evidence=f"source.license={self.license}" if self.license else None,

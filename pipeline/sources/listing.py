@@ -16,7 +16,8 @@ from typing import Any, cast
 from urllib.parse import urljoin
 
 from pipeline.errors import UserError
-from pipeline.sources.discover import Found, Read, file_stamp
+from pipeline.page import Read
+from pipeline.sources.found import Found, Seed, file_stamp, local_seed, read_ok
 
 ALIASES = {
     "audio_url": ("audio_url", "audio", "audio_filepath", "url"),
@@ -40,9 +41,19 @@ class ListingSource:
     license: str | None = None
     candidates_per_unit: int | None = None
 
-    def find(self, read: Read) -> Iterator[Found]:
+    def seeds(self, read: Read) -> list[Seed]:
+        """Return the listing, a local one with what changes when it does."""
+        if "://" in self.root:
+            return [Seed(url=self.root)]
+        path = Path(self.root).expanduser().resolve()
+        if not path.is_file():
+            raise UserError(f"listing {self.root!r} is not a file; expected JSONL or CSV; give root=FILE")
+        return [local_seed(self, str(path), read)]
+
+    def find(self, seed: str, read: Read) -> Iterator[Found]:
         """List the rows in the file's order."""
-        lines = _lines(read(self.root).decode("utf-8-sig", "replace"), is_csv=self.root.lower().endswith(".csv"))
+        body = read_ok(read, seed).body
+        lines = _lines(body.decode("utf-8-sig", "replace"), is_csv=seed.lower().endswith(".csv"))
         num_good = 0
         for number, row in lines:
             found = self._found(number, row)
@@ -59,7 +70,7 @@ class ListingSource:
         place = f"{self.root}#line={number}"
         values = {name: _first(row, keys) for name, keys in ALIASES.items()} if row else {}
         if not values.get("audio_url"):
-            return Found(page_url=place, audio_url="")
+            return Found(page_url=place, status="bad_candidate", status_detail="no audio address")
         audio, text = self._absolute(values["audio_url"]), self._absolute(values["text_url"])
         license_ = values["license"] or self.license
         stamps = [file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path]

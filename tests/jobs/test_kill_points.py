@@ -14,7 +14,9 @@ from jobs.flow import Flow
 from jobs.wiring import build_stages
 from pipeline import store
 from pipeline.artifact import Artifact
-from pipeline.sources.discover import content_fingerprint, discover
+from pipeline.fetch.http import HttpOptions
+from pipeline.fetch.read import PageReader
+from pipeline.sources.discover import seed_parts
 from pipeline.sources.embedded.build import build
 from pipeline.sources.embedded.labels import load_labels
 from pipeline.sources.folder import FolderSource
@@ -47,7 +49,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def stages(folder: Path) -> list[Stage]:
     with initialize_config_dir(CONF, version_base=None):
-        return build_stages(compose("ingest", ["source=folder", f"source.root={folder}"]))
+        return build_stages(compose("ingest", ["source=folder", f"source.root={folder}"]), source_of(folder))
+
+
+def source_of(folder: Path) -> FolderSource:
+    return FolderSource(root=str(folder), candidates_per_unit=2)
 
 
 def run(stages: list[Stage], folder: Path, root: Path) -> Artifact:
@@ -57,9 +63,9 @@ def run(stages: list[Stage], folder: Path, root: Path) -> Artifact:
         executor=SerialExecutor(),
         progress=lambda *_: None,
     )
-    parts = discover(FolderSource(root=str(folder), candidates_per_unit=2), store.read_bytes, 0)
-    candidates = {"candidate": flow.publish_source("candidate", content_fingerprint(parts), parts)}
-    return flow.run(stages, candidates)["shard_index"]
+    with PageReader(HttpOptions()).open(flow.blobs_uri) as read:
+        seeds = {"seed": flow.publish_source("seed", seed_parts(source_of(folder), read))}
+    return flow.run(stages, seeds)["shard_index"]
 
 
 def contents(artifact: Artifact) -> dict[str, bytes]:

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from pipeline import tables
 from pipeline.errors import UserError
 from pipeline.fetch.http import HttpOptions
-from pipeline.fetch.read import read_listing
-from pipeline.sources.discover import Found, Read, content_fingerprint, discover
+from pipeline.fetch.read import PageReader
+from pipeline.page import Page, Read, Reader
+from pipeline.schema import CANDIDATE
+from pipeline.sources.candidates import Candidates
+from pipeline.sources.discover import Discover, Row, seed_parts
 from pipeline.sources.folder import FolderSource, declared_lang
+from pipeline.sources.found import Found, Seed, Source, read_ok
 from pipeline.sources.listing import ListingSource
+from pipeline.stage import PART, Context
 
 
 def listed(text: str, name: str = "listing.jsonl", **options: str) -> list[Found]:
-    return list(ListingSource(root=f"http://h.test/x/{name}", **options).find(lambda _: text.encode()))
+    return list(
+        ListingSource(root=f"http://h.test/x/{name}", **options).find(
+            f"http://h.test/x/{name}", lambda url: Page(url=url, body=text.encode())
+        )
+    )
 
 
 def test_a_folder_pairs_audio_with_the_caption_beside_it(tmp_path: Path) -> None:
     for name in ("b.mp3", "b.vtt", "sw/c.ogg", "sw/c.am.srt", "lone.FLAC", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    found = list(FolderSource(root=str(tmp_path)).find(Path.read_bytes))  # pyright: ignore[reportArgumentType]
+    found = list(FolderSource(root=str(tmp_path)).find(str(tmp_path), Path.read_bytes))  # pyright: ignore[reportArgumentType]
     pairs = {
         Path(item.audio_url).name: (item.text_url and Path(item.text_url).name, item.declared_lang) for item in found
     }
@@ -73,51 +86,132 @@ def test_a_listing_without_any_audio_says_which_columns_it_may_have() -> None:
         listed('{"adio": "a.mp3"}')
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fixed:
-    """A source of given pairs."""
+    """A source of given pairs, of any number of places."""
 
-    name = "fixed"
+    pairs: tuple[tuple[str, str | None], ...]
+    places: tuple[str, ...] = ("http://feeds.test/1",)
+    name: str = "fixed"
+    candidates_per_unit: int | None = None
 
-    def __init__(self, urls: list[str], per_unit: int | None = None) -> None:
-        self.urls, self.candidates_per_unit = urls, per_unit
+    def seeds(self, read: Read) -> list[Seed]:
+        return [Seed(url=place) for place in self.places]
 
-    def find(self, read: Read) -> Iterable[Found]:
-        return [Found(page_url="p", audio_url=url) for url in self.urls]
-
-
-def no_read(_: str) -> bytes:
-    raise AssertionError
-
-
-URLS = ["http://b.test/1", "http://a.test/2", "http://a.test/1", "http://a.test/1"]
+    def find(self, seed: str, read: Read) -> Iterator[Found]:
+        read_ok(read, seed)
+        yield from (Found(page_url=seed, audio_url=audio, text_url=text) for audio, text in self.pairs)
 
 
-def test_a_hosts_candidates_stay_in_one_unit_and_repeats_are_one() -> None:
-    parts = discover(Fixed(URLS), no_read, 0)
-    assert [part["audio_url"].to_pylist() for part in parts] == [
-        ["http://a.test/1", "http://a.test/2"],
-        ["http://b.test/1"],
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """A reader of given pages; any other address is missing."""
+
+    pages: Mapping[str, bytes]
+
+    @contextmanager
+    def open(self, blobs_uri: str) -> Generator[Read]:
+        yield lambda url: Page(url=url, body=self.pages[url]) if url in self.pages else MISSING
+
+
+MISSING = Page(url="http://feeds.test/gone", status="http_404", detail="not found")
+HERE = Pages({"http://feeds.test/1": b"x", "http://feeds.test/2": b"x"})
+
+
+def found_by(source: Source, tmp_path: Path, reader: Reader = HERE) -> list[Row]:
+    context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
+    with reader.open(str(tmp_path)) as read:
+        parts = seed_parts(source, read)
+    return [
+        row
+        for part in parts
+        for table in Discover(source, reader)({"seed": part}, context)["found"]
+        for row in table.to_pylist()
     ]
 
 
-def test_units_may_be_bounded_where_no_politeness_is_owed() -> None:
-    assert [part.num_rows for part in discover(Fixed(URLS, 1), no_read, 0)] == [1, 1, 1]
+def units_of(source: Source, tmp_path: Path) -> list[set[str]]:
+    rows = tables.from_rows(found_by(source, tmp_path), CANDIDATE)
+    gathered = rows.append_column(PART, pa.array([0] * rows.num_rows, pa.int64()))
+    context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
+    parts = Candidates(source.candidates_per_unit)({"found": gathered}, context)["candidate"]
+    return [set(part["audio_url"].to_pylist()) for part in parts]
 
 
-def test_the_fingerprint_is_of_what_was_found_not_of_when_or_in_which_order() -> None:
-    one, two = discover(Fixed(URLS), no_read, 1), discover(Fixed(URLS[::-1]), no_read, 2)
-    assert content_fingerprint(one) == content_fingerprint(two)
-    assert content_fingerprint(one) != content_fingerprint(discover(Fixed(URLS[:2]), no_read, 1))
+def test_every_place_is_listed_and_one_that_cannot_be_read_stays_as_a_row(tmp_path: Path) -> None:
+    source = Fixed(pairs=(("http://a.test/1", None),), places=("http://feeds.test/1", "http://feeds.test/gone"))
+    rows = {row["seed_url"]: row for row in found_by(source, tmp_path)}
+    assert [rows[place]["status"] for place in source.places] == ["ok", "http_404"]
+    assert rows["http://feeds.test/gone"]["status_detail"] == "not found"
+
+
+def test_a_place_without_audio_is_a_row_that_says_so(tmp_path: Path) -> None:
+    [row] = found_by(Fixed(pairs=()), tmp_path)
+    assert (row["status"], row["page_url"], row["audio_url"]) == ("no_audio", "http://feeds.test/1", "")
+
+
+def test_a_source_without_places_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'fixed' has nothing to list; .*; check its root"):
+        found_by(Fixed(pairs=(), places=()), tmp_path)
+
+
+def test_a_pair_listed_twice_is_one_candidate(tmp_path: Path) -> None:
+    pairs = (("http://a.test/1", None), ("http://a.test/1", None), ("http://a.test/1", "http://a.test/t"))
+    source = Fixed(pairs=pairs, places=("http://feeds.test/1", "http://feeds.test/2"))
+    rows = tables.from_rows(found_by(source, tmp_path), CANDIDATE)
+    gathered = rows.append_column(PART, pa.array([0] * rows.num_rows, pa.int64()))
+    context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
+    [part] = Candidates(None)({"found": gathered}, context)["candidate"]
+    assert rows.num_rows == 6
+    assert part["text_url"].to_pylist() in ([None, "http://a.test/t"], ["http://a.test/t", None])
+
+
+def test_a_sites_candidates_stay_in_one_unit_also_through_their_captions(tmp_path: Path) -> None:
+    pairs = tuple((f"http://h{number}.test/{item}", None) for number in range(40) for item in range(30))
+    bridge = (("http://h1.test/b", "http://h2.test/t"), ("http://h2.test/b", "http://h3.test/t"))
+    units = units_of(Fixed(pairs=pairs + bridge), tmp_path)
+    assert len(units) > 1
+    homes = {number: [unit for unit in units if f"http://h{number}.test/0" in unit] for number in range(40)}
+    assert all(len(home) == 1 for home in homes.values())
+    assert homes[1] == homes[2] == homes[3]
+    assert all({f"http://h{number}.test/{item}" for item in range(30)} <= homes[number][0] for number in range(40))
+
+
+def test_units_may_be_small_where_no_politeness_is_owed(tmp_path: Path) -> None:
+    pairs = tuple((f"/audio/{item}.mp3", None) for item in range(256))
+    assert 32 < len(units_of(Fixed(pairs=pairs, candidates_per_unit=4), tmp_path)) <= 64
+
+
+def test_a_candidate_more_leaves_the_other_units_as_they_were(tmp_path: Path) -> None:
+    pairs = tuple((f"/audio/{item}.mp3", None) for item in range(200))
+    before = units_of(Fixed(pairs=pairs, candidates_per_unit=16), tmp_path)
+    after = units_of(Fixed(pairs=(*pairs, ("/audio/new.mp3", None)), candidates_per_unit=16), tmp_path)
+    assert sum(unit not in before for unit in after) == 1
+
+
+def test_a_local_place_is_another_when_a_file_in_it_changes(tmp_path: Path) -> None:
+    (tmp_path / "a.mp3").write_bytes(b"x")
+    source, read = FolderSource(root=str(tmp_path)), Path.read_bytes
+    [before] = source.seeds(read)  # pyright: ignore[reportArgumentType]
+    (tmp_path / "a.mp3").write_bytes(b"xy")
+    [after] = source.seeds(read)  # pyright: ignore[reportArgumentType]
+    assert before.url == after.url == str(tmp_path.resolve())
+    assert before.validator != after.validator
 
 
 def test_mistakes_name_the_value_and_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'/nowhere' is not a folder; .*; give root=PATH"):
-        list(FolderSource(root="/nowhere").find(no_read))
-    with pytest.raises(UserError, match="lists no audio; .*; check its root"):
-        discover(FolderSource(root=str(tmp_path)), no_read, 0)
+        found_by(FolderSource(root="/nowhere"), tmp_path)
     with pytest.raises(UserError, match="is not a file; expected JSONL or CSV"):
-        read_listing(str(tmp_path / "none.jsonl"), HttpOptions())
-    with pytest.raises(UserError, match="cannot be fetched .* set fetch.http.allow_private=true"):
-        read_listing("http://127.0.0.1:9/l.jsonl", HttpOptions(attempts=1, delay_s=0.0, contact="+me"))
-    with pytest.raises(UserError, match="host 'h.test' would be fetched from without a contact"):
-        read_listing("https://h.test/l.jsonl", HttpOptions())
+        found_by(ListingSource(root=str(tmp_path / "none.jsonl")), tmp_path)
+
+
+def test_reading_is_polite_and_a_failure_is_a_status(tmp_path: Path) -> None:
+    with PageReader(HttpOptions(attempts=1, delay_s=0.0, contact="+me")).open(str(tmp_path)) as read:
+        assert read("http://127.0.0.1:9/l.jsonl").status != "ok"
+        assert read(str(tmp_path / "none")).status == "missing_file"
+    with (
+        PageReader(HttpOptions()).open(str(tmp_path)) as read,
+        pytest.raises(UserError, match="host 'h.test' would be fetched from without a contact"),
+    ):
+        read("https://h.test/l.jsonl")
