@@ -22,6 +22,7 @@ from pipeline.sources.embedded.labels import load_labels
 
 MS_PER_HOUR = 3_600_000
 TABLES = ("candidate", "recording", "segment", "cluster", "decision", "shard_index")
+UNREAD = ("seed", "found", "shard_plan")
 LATEST_REPORT = "report.json"
 
 
@@ -45,7 +46,7 @@ def publish_report(cfg: DictConfig, artifacts: Mapping[str, Artifact], labels_ro
 
 
 def _inputs(cfg: DictConfig, artifacts: Mapping[str, Artifact], labels_root: Path | None) -> ReportTables:
-    families = {name for name in artifacts if name not in (*TABLES, "shard_plan")}
+    families = {name for name in artifacts if name not in (*TABLES, *UNREAD)}
     return ReportTables(
         **{name: artifact.read_all(artifacts[name]) for name in TABLES},
         families={name: artifact.read_all(artifacts[name]) for name in sorted(families)},
