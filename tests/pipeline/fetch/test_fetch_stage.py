@@ -22,7 +22,9 @@ HTTP = HttpOptions(allow_private=True, delay_s=0.0, timeout_s=2.0)
 
 def candidate(name: str, audio_url: str, text_url: str | None = None, **values: Any) -> dict[str, Any]:
     return (
-        dict.fromkeys(CANDIDATE.names) | {"candidate_id": name, "audio_url": audio_url, "text_url": text_url} | values
+        dict.fromkeys(CANDIDATE.names)
+        | {"candidate_id": name, "audio_url": audio_url, "text_url": text_url, "status": "ok", "is_retryable": False}
+        | values
     )
 
 
