@@ -52,7 +52,7 @@ def test_every_candidate_has_one_row_that_says_how_it_ended(web, tmp_path: Path)
             candidate("empty", f"{web.base}/empty.mp3"),
             candidate("gone", f"{web.base}/gone.mp3"),
             candidate("local", str(tmp_path / "none.wav")),
-            candidate("unlisted", "", page_url="listing#line=3"),
+            candidate("unlisted", "", page_url="listing#line=3", status="bad_candidate"),
             candidate("refused", f"{web.base}/a.flac", opt_out_evidence="X-Robots-Tag: noai"),
         ],
     )
