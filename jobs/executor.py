@@ -15,16 +15,16 @@ from pipeline.errors import DataError, UserError, unknown_name
 from pipeline.stage import Unit
 
 ATTEMPTS = 3
-USER_ERROR = f"{UserError.__name__}: "  # how the error of a unit begins that the user can mend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A unit's end: `error` is None, or why the last attempt failed."""
+    """A unit's end: `error` is None, or why the last attempt failed; `is_mistake` when the user can mend it."""
 
     unit: Unit
     rows: int = 0
     error: str | None = None
+    is_mistake: bool = False
 
 
 class Executor(Protocol):
@@ -126,7 +126,9 @@ def _attempt(task: Callable[[Unit], int], unit: Unit) -> Done:
     for _ in range(ATTEMPTS):
         try:
             return Done(unit=unit, rows=task(unit))
-        except (UserError, DataError, AssertionError) as final:
+        except UserError as mistake:
+            return Done(unit=unit, error=str(mistake), is_mistake=True)
+        except (DataError, AssertionError) as final:
             # The same input gives the same answer: trying again is of no use.
             return Done(unit=unit, error=f"{type(final).__name__}: {final}")
         except Exception as failure:  # noqa: BLE001  # the quarantine: whatever a unit does, the others go on

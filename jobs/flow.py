@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.executor import USER_ERROR, Executor
+from jobs.executor import Done, Executor
 from pipeline import artifact, tables
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError, UserError
@@ -81,19 +81,20 @@ class Flow:
 
     def _execute(self, stage: Stage, units: list[Unit], num_units: int) -> None:
         num_done = num_units - len(units)
-        failed: dict[int, str] = {}
+        failed: list[Done] = []
         self.progress(stage.name, num_done, num_units)
         for done in self.executor.run(run_unit, units):
             num_done += 1
             if done.error is not None:
-                failed[done.unit.index] = done.error
+                failed.append(done)
                 log.error("%s unit %d is quarantined: %s", stage.name, done.unit.index, done.error)
             self.progress(stage.name, num_done, num_units)
-        users = next((error for _, error in sorted(failed.items()) if error.startswith(USER_ERROR)), None)
-        if users is not None:
-            raise UserError(users.removeprefix(USER_ERROR))
+        failed.sort(key=lambda done: done.unit.index)
+        for done in failed:
+            if done.is_mistake:
+                raise UserError(done.error)
         if failed:
-            listed = "; ".join(f"unit {index}: {error}" for index, error in sorted(failed.items())[:5])
+            listed = "; ".join(f"unit {done.unit.index}: {done.error}" for done in failed[:5])
             raise DataError(
                 f"stage {stage.name!r} failed on {len(failed)} of {num_units} units ({listed}); "
                 "run again to try only these"

@@ -10,6 +10,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline import unions
+
 METHODS = ("exact_audio", "exact_pcm", "exact_text")
 UNIQUE = "unique"
 
@@ -50,13 +52,13 @@ def match(signatures: Sequence[Signature]) -> dict[str, Match]:
     parents = {signature.recording_id: signature.recording_id for signature in signatures}
     for ids in shared.values():
         for other in ids[1:]:
-            _union(parents, ids[0], other)
+            unions.join(parents, ids[0], other)
     methods = _strongest_methods(shared)
     best = _representatives(signatures, parents)
     return {
         recording_id: Match(
-            cluster_id=_find(parents, recording_id),
-            representative_id=best[_find(parents, recording_id)],
+            cluster_id=unions.root(parents, recording_id),
+            representative_id=best[unions.root(parents, recording_id)],
             method=methods.get(recording_id, UNIQUE),
         )
         for recording_id in parents
@@ -66,7 +68,7 @@ def match(signatures: Sequence[Signature]) -> dict[str, Match]:
 def _representatives(signatures: Sequence[Signature], parents: dict[str, str]) -> dict[str, str]:
     best: dict[str, Signature] = {}
     for signature in sorted(signatures, key=lambda item: item.recording_id):
-        root = _find(parents, signature.recording_id)
+        root = unions.root(parents, signature.recording_id)
         if root not in best or signature.quality > best[root].quality:
             best[root] = signature
     return {root: signature.recording_id for root, signature in best.items()}
@@ -78,16 +80,3 @@ def _strongest_methods(shared: Mapping[tuple[str, str], list[str]]) -> dict[str,
         for recording_id in ids:
             found.setdefault(recording_id, method)
     return found
-
-
-def _find(parents: dict[str, str], item: str) -> str:
-    while parents[item] != item:
-        parents[item] = parents[parents[item]]
-        item = parents[item]
-    return item
-
-
-def _union(parents: dict[str, str], one: str, other: str) -> None:
-    # The smaller id is the root, so that a cluster's name does not depend on order.
-    low, high = sorted((_find(parents, one), _find(parents, other)))
-    parents[high] = low

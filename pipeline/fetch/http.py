@@ -199,13 +199,3 @@ async def open_http(options: HttpOptions) -> AsyncGenerator[Http]:
         auto_decompress=False,
     ) as session:
         yield Http(session, options)
-
-
-def get_one(url: str, options: HttpOptions) -> Response:
-    """Fetch one URL from synchronous code."""
-
-    async def run() -> Response:
-        async with open_http(options) as http:
-            return await http.get(url)
-
-    return asyncio.run(run())

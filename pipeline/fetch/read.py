@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import store
-from pipeline.fetch.http import Http, HttpOptions, open_http, require_contact
+from pipeline.fetch.http import Http, HttpOptions, Response, open_http, require_contact
 from pipeline.hosts import is_web
 from pipeline.page import Page, Read
 
@@ -38,10 +38,11 @@ class PageReader:
             loop.close()
 
     def _read(self, url: str, http: Http, loop: asyncio.AbstractEventLoop) -> Page:
-        if not is_web(url):
-            return _read_stored(url)
-        require_contact([url], self.options)
-        response = asyncio.run_coroutine_threadsafe(http.get(url), loop).result()
+        if is_web(url):
+            require_contact([url], self.options)
+            response = asyncio.run_coroutine_threadsafe(http.get(url), loop).result()
+        else:
+            response = read_stored(url)
         return Page(
             url=url,
             status=response.status,
@@ -51,8 +52,10 @@ class PageReader:
         )
 
 
-def _read_stored(url: str) -> Page:
+def read_stored(url: str) -> Response:
+    """Return the bytes at a local path or in a store; status missing_file when they cannot be had."""
     try:
-        return Page(url=url, body=store.read_bytes(str(Path(url).expanduser()) if store.is_local(url) else url))
+        body = store.read_bytes(str(Path(url).expanduser()) if store.is_local(url) else url)
     except OSError as error:
-        return Page(url=url, status="missing_file", detail=str(error.strerror or error))
+        return Response(status="missing_file", detail=str(error.strerror or error))
+    return Response(status="ok", body=body)

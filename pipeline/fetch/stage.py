@@ -8,7 +8,6 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pyarrow as pa
 from pipeline import decoder, store, tables
 from pipeline.audio import DecodeError
 from pipeline.fetch.http import Http, HttpOptions, Response, open_http, require_contact
+from pipeline.fetch.read import read_stored
 from pipeline.schema import RECORDING
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
@@ -177,7 +177,7 @@ async def _blob(http: Http, url: str, version: str, blobs_uri: str) -> Blob:
     if url.startswith(store.BLOB_SCHEME):
         return Blob(status="ok", sha256=url.removeprefix(store.BLOB_SCHEME))
     if "://" not in url:
-        return _stored(_read_local(url), blobs_uri)
+        return _stored(read_stored(url), blobs_uri)
     receipt_uri = store.join(blobs_uri, BY_URL, f"{_hash(url, version)}.json")
     if store.exists(receipt_uri):
         return Blob(**json.loads(store.read_bytes(receipt_uri)))
@@ -185,13 +185,6 @@ async def _blob(http: Http, url: str, version: str, blobs_uri: str) -> Blob:
     if not blob.is_retryable:
         store.publish(receipt_uri, json.dumps(asdict(blob)).encode())
     return blob
-
-
-def _read_local(path: str) -> Response:
-    try:
-        return Response(status="ok", body=Path(path).read_bytes())
-    except OSError as error:
-        return Response(status="missing_file", detail=str(error.strerror))
 
 
 def _stored(response: Response, blobs_uri: str) -> Blob:

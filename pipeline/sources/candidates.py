@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pipeline.hosts import site_of
 from pipeline.schema import CANDIDATE
 from pipeline.sources.found import Source
-from pipeline.sources.units import assign_units, join_keys
+from pipeline.sources.units import join_keys, rows_by_unit
 from pipeline.stage import PART, Context, Output, Stage, Tables
 
 CANDIDATES_PER_UNIT = 256
@@ -46,13 +46,13 @@ class Candidates:
         """Keep the first row of each id, in the order of the ids' audio, and cut by site or by audio."""
         found = inputs["found"].drop_columns([PART]).sort_by(_ORDER)
         rows = found.take(_first_of_each(found["candidate_id"]))
-        audio = [url or "" for url in rows["audio_url"].to_pylist()]
+        audio: list[str] = rows["audio_url"].to_pylist()
         if self.per_unit is None:
             keys = join_keys(list(zip(map(site_of, audio), _sites(rows["text_url"], audio), strict=True)))
         else:
             keys = audio
-        units = np.array(assign_units(keys, self.per_unit or CANDIDATES_PER_UNIT))
-        return {"candidate": [rows.filter(pa.array(units == number)) for number in np.unique(units)]}
+        units = rows_by_unit(keys, self.per_unit or CANDIDATES_PER_UNIT)
+        return {"candidate": [rows.take(unit) for unit in units]}
 
 
 _ORDER = [("audio_url", "ascending"), ("candidate_id", "ascending"), ("page_url", "ascending")]

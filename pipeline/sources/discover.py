@@ -18,7 +18,7 @@ from pipeline.hosts import site_of
 from pipeline.page import Read, Reader
 from pipeline.schema import CANDIDATE, SEED
 from pipeline.sources.found import Found, Seed, Source, Unreadable
-from pipeline.sources.units import assign_units
+from pipeline.sources.units import rows_by_unit
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
 Row = dict[str, Any]
@@ -34,10 +34,9 @@ def seed_parts(source: Source, read: Read) -> list[pa.Table]:
         raise UserError(
             f"source {source.name!r} has nothing to list; expected at least one place; check its root or address"
         )
-    units = assign_units([site_of(seed.url) or seed.url for seed in seeds], SEEDS_PER_UNIT)
     rows = [_seed_row(source.name, seed) for seed in seeds]
-    parts = [[row for row, unit in zip(rows, units, strict=True) if unit == number] for number in sorted(set(units))]
-    return [tables.from_rows(part, SEED) for part in parts]
+    units = rows_by_unit([site_of(seed.url) or seed.url for seed in seeds], SEEDS_PER_UNIT)
+    return [tables.from_rows([rows[number] for number in unit], SEED) for unit in units]
 
 
 def discover_stage(source: Source, reader: Reader, refresh: str) -> Stage:

@@ -1,7 +1,7 @@
 """A listing file, JSONL or CSV, one audio file a row: audio_url, text_url, language and what else is known.
 
 The listing may be a path or an http(s) address; relative URLs are taken from where it lies. A row that cannot be
-used becomes a candidate without audio_url, which fetch counts as bad_candidate.
+used becomes a candidate without audio_url, with the status bad_candidate.
 """
 
 from __future__ import annotations

@@ -6,30 +6,28 @@ A row's unit is a hash of its key, over a power of two of units, so that a corpu
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Sequence
 
+from pipeline import unions
 
-def assign_units(keys: Sequence[str], rows_per_unit: int) -> list[int]:
-    """Return each row's unit; about `rows_per_unit` rows make one, more where a single key has more."""
+
+def rows_by_unit(keys: Sequence[str], rows_per_unit: int) -> list[list[int]]:
+    """Return each unit's row numbers, in order; a unit has about `rows_per_unit`, more where a single key has more."""
     wanted = max(1, -(-len(keys) // rows_per_unit))
     num_units = 1 << (wanted - 1).bit_length()
-    return [_hash(key) % num_units for key in keys]
+    units: dict[int, list[int]] = defaultdict(list)
+    for row, key in enumerate(keys):
+        units[_hash(key) % num_units].append(row)
+    return [units[number] for number in sorted(units)]
 
 
 def join_keys(pairs: Sequence[tuple[str, str]]) -> list[str]:
     """Return one key for each pair, so that pairs with a key in common, directly or through others, share it."""
     parents: dict[str, str] = {}
     for one, other in pairs:
-        low, high = sorted((_root(parents, one), _root(parents, other)))
-        parents[high] = low
-    return [_root(parents, one) for one, _ in pairs]
-
-
-def _root(parents: dict[str, str], key: str) -> str:
-    while parents.setdefault(key, key) != key:
-        parents[key] = parents[parents[key]]
-        key = parents[key]
-    return key
+        unions.join(parents, one, other)
+    return [unions.root(parents, one) for one, _ in pairs]
 
 
 def _hash(key: str) -> int:

@@ -14,7 +14,15 @@ from tests.contract.tree import CODE, Source, sources
 LAYERS = {
     0: {"pipeline.schema", "pipeline.languages", "pipeline.errors"},
     1: {"pipeline.store", "pipeline.artifact", "pipeline.tables", "pipeline.tar"},
-    2: {"pipeline.audio", "pipeline.decoder", "pipeline.hosts", "pipeline.page", "pipeline.text", "pipeline.stage"},
+    2: {
+        "pipeline.audio",
+        "pipeline.decoder",
+        "pipeline.hosts",
+        "pipeline.page",
+        "pipeline.text",
+        "pipeline.stage",
+        "pipeline.unions",
+    },
     3: {
         "pipeline.sources",
         "pipeline.fetch",

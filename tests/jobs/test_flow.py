@@ -133,6 +133,16 @@ def test_a_share_of_bad_rows_above_the_limit_stops_the_run(tmp_path: Path) -> No
     target.run([replace(strict, max_error_rate=0.7)], source(target))
 
 
+def mistaken(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    raise UserError("listing 'l' has no rows; expected some; mend it")
+
+
+def test_what_the_user_can_mend_is_told_to_the_user(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    with pytest.raises(UserError, match="^listing 'l' has no rows; expected some; mend it$"):
+        target.run([measure_stage(mistaken)], source(target))
+
+
 def test_an_unknown_executor_is_named() -> None:
     with pytest.raises(UserError, match="executor.kind 'rya' does not exist; .* did you mean 'ray'"):
         make_executor(ExecutorConfig(kind="rya", address=None, num_cpus=None, units_in_flight=1))

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from pipeline.fetch.http import HttpOptions, get_one
+from pipeline.fetch.http import HttpOptions, Response, open_http
 
 OPTIONS = HttpOptions(allow_private=True, delay_s=0.0, timeout_s=2.0, contact="+https://sotto.test/bot")
 OK = (200, {"ETag": '"v1"'}, b"sound")
+
+
+def get_one(url: str, options: HttpOptions) -> Response:
+    async def run() -> Response:
+        async with open_http(options) as http:
+            return await http.get(url)
+
+    return asyncio.run(run())
 
 
 def test_a_body_arrives_with_its_validator_under_an_honest_name(web) -> None:

@@ -25,11 +25,8 @@ from pipeline.stage import PART, Context
 
 
 def listed(text: str, name: str = "listing.jsonl", **options: str) -> list[Found]:
-    return list(
-        ListingSource(root=f"http://h.test/x/{name}", **options).find(
-            f"http://h.test/x/{name}", lambda url: Page(url=url, body=text.encode())
-        )
-    )
+    url = f"http://h.test/x/{name}"
+    return list(ListingSource(root=url, **options).find(url, lambda asked: Page(url=asked, body=text.encode())))
 
 
 def test_a_folder_pairs_audio_with_the_caption_beside_it(tmp_path: Path) -> None:
@@ -130,12 +127,15 @@ def found_by(source: Source, tmp_path: Path, reader: Reader = HERE) -> list[Row]
     ]
 
 
-def units_of(source: Source, tmp_path: Path) -> list[set[str]]:
+def candidate_parts(source: Source, tmp_path: Path) -> list[pa.Table]:
     rows = tables.from_rows(found_by(source, tmp_path), CANDIDATE)
     gathered = rows.append_column(PART, pa.array([0] * rows.num_rows, pa.int64()))
     context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
-    parts = Candidates(source.candidates_per_unit)({"found": gathered}, context)["candidate"]
-    return [set(part["audio_url"].to_pylist()) for part in parts]
+    return list(Candidates(source.candidates_per_unit)({"found": gathered}, context)["candidate"])
+
+
+def units_of(source: Source, tmp_path: Path) -> list[set[str]]:
+    return [set(part["audio_url"].to_pylist()) for part in candidate_parts(source, tmp_path)]
 
 
 def test_every_place_is_listed_and_one_that_cannot_be_read_stays_as_a_row(tmp_path: Path) -> None:
@@ -158,11 +158,8 @@ def test_a_source_without_places_is_a_mistake(tmp_path: Path) -> None:
 def test_a_pair_listed_twice_is_one_candidate(tmp_path: Path) -> None:
     pairs = (("http://a.test/1", None), ("http://a.test/1", None), ("http://a.test/1", "http://a.test/t"))
     source = Fixed(pairs=pairs, places=("http://feeds.test/1", "http://feeds.test/2"))
-    rows = tables.from_rows(found_by(source, tmp_path), CANDIDATE)
-    gathered = rows.append_column(PART, pa.array([0] * rows.num_rows, pa.int64()))
-    context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
-    [part] = Candidates(None)({"found": gathered}, context)["candidate"]
-    assert rows.num_rows == 6
+    [part] = candidate_parts(source, tmp_path)
+    assert len(found_by(source, tmp_path)) == 6
     assert part["text_url"].to_pylist() in ([None, "http://a.test/t"], ["http://a.test/t", None])
 
 
