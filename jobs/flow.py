@@ -72,11 +72,22 @@ class Flow:
     ) -> list[Unit]:
         done = {name: artifact.published_units(place) for name, place in stale.items()}
         inputs = {name: known[name] for name in stage.reads}
+        keys = {} if stage.is_gather or stage.has_files else _unit_keys(stage, inputs)
         units: list[Unit] = []
         for index in range(num_units):
             missing = {name: place for name, place in stale.items() if index not in done[name]}
+            unit_keys = {name: keys[name][index] for name in missing if name in keys}
             if missing:
-                units.append(Unit(stage=stage, index=index, inputs=inputs, outputs=missing, blobs_uri=self.blobs_uri))
+                units.append(
+                    Unit(
+                        stage=stage,
+                        index=index,
+                        inputs=inputs,
+                        outputs=missing,
+                        keys=unit_keys,
+                        blobs_uri=self.blobs_uri,
+                    )
+                )
         return units
 
     def _execute(self, stage: Stage, units: list[Unit], num_units: int) -> None:
@@ -123,13 +134,22 @@ def _places(stage: Stage, known: Mapping[str, Artifact], root_uri: str) -> dict[
     }
 
 
-def _identity(output: Output, stage: Stage, known: Mapping[str, Artifact]) -> dict[str, Any]:
+def _unit_keys(stage: Stage, inputs: Mapping[str, Artifact]) -> dict[str, list[str]]:
+    """Return for each output what every unit makes it from: name, version, config and the rows of the input parts."""
+    contents = {name: artifact.part_contents(place) for name, place in inputs.items()}
+    units = [dict(zip(contents, parts, strict=True)) for parts in zip(*contents.values(), strict=True)]
     return {
-        "name": output.name,
-        "version": output.version,
-        "config": output.config,
-        "inputs": {name: known[name].fingerprint for name in stage.reads},
+        output.name: [artifact.fingerprint(_description(output) | {"inputs": unit}) for unit in units]
+        for output in stage.outputs
     }
+
+
+def _identity(output: Output, stage: Stage, known: Mapping[str, Artifact]) -> dict[str, Any]:
+    return _description(output) | {"inputs": {name: known[name].fingerprint for name in stage.reads}}
+
+
+def _description(output: Output) -> dict[str, Any]:
+    return {"name": output.name, "version": output.version, "config": output.config}
 
 
 def _nearest_difference(identity: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> str:

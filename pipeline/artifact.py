@@ -14,21 +14,23 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from pipeline import store, tables
+from pipeline import schema, store, tables
 from pipeline.errors import DataError
 
 MANIFEST = "_MANIFEST.json"
 RECEIPTS = "_receipts"
+UNITS = "_units"
 FINGERPRINT_CHARS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """The receipt of one published part."""
+    """The receipt of one published part; `content` is a hash of its rows without the times of the run."""
 
     name: str
     rows: int
     sha256: str
+    content: str
     counts: Mapping[str, int]
 
 
@@ -74,6 +76,29 @@ def publish_unit(artifact: Artifact, unit: int, parts: Mapping[int, pa.Table], c
     store.publish(_receipt_uri(artifact, unit), _json_bytes({"parts": receipts}))
 
 
+def remember_unit(artifact: Artifact, unit: int, key: str) -> None:
+    """Note what a published unit was made from, so that an artifact to come can take it over."""
+    note = {"fingerprint": artifact.fingerprint, "unit": unit}
+    store.publish(_note_uri(artifact, key), _json_bytes(note))
+
+
+def take_over_unit(artifact: Artifact, unit: int, key: str) -> bool:
+    """Publish a map unit from the part another artifact of this name made from the same; False when none did."""
+    if not store.exists(_note_uri(artifact, key)):
+        return False
+    note = json.loads(store.read_bytes(_note_uri(artifact, key)))
+    other = Artifact(root_uri=artifact.root_uri, name=artifact.name, fingerprint=note["fingerprint"])
+    if not store.exists(_receipt_uri(other, note["unit"])):
+        return False
+    (part,) = _read_receipt(other, note["unit"])
+    uri = store.join(other.uri, part["name"])
+    if not store.exists(uri):
+        return False
+    store.publish(store.join(artifact.uri, part_name(unit)), store.read_bytes(uri))
+    store.publish(_receipt_uri(artifact, unit), _json_bytes({"parts": [part | {"name": part_name(unit)}]}))
+    return True
+
+
 def publish_manifest(artifact: Artifact, identity: Mapping[str, Any], num_units: int) -> dict[str, Any]:
     """Publish the manifest from the receipts of all units; the last write of an artifact."""
     parts = [part for unit in range(num_units) for part in _read_receipt(artifact, unit)]
@@ -114,6 +139,12 @@ def num_parts(artifact: Artifact) -> int:
     return len(read_manifest(artifact)["parts"])
 
 
+def part_contents(artifact: Artifact) -> list[str]:
+    """Return for each part of a finished artifact what changes when its rows do."""
+    # Manifests written before parts had a content hash name the file's: right, only less often equal.
+    return [part.get("content", part["sha256"]) for part in read_manifest(artifact)["parts"]]
+
+
 def read_part(artifact: Artifact, index: int, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one part of a finished artifact."""
     return tables.read(store.join(artifact.uri, part_name(index)), columns)
@@ -127,10 +158,12 @@ def read_all(artifact: Artifact, columns: Sequence[str] | None = None) -> pa.Tab
 
 def _publish_part(artifact: Artifact, number: int, table: pa.Table, count_by: Sequence[str]) -> Part:
     data = tables.to_parquet(table)
+    content = tables.digest(table, ignore=schema.run_times(table.schema))
     name = part_name(number)
     store.publish(store.join(artifact.uri, name), data)
     counts = {f"{column}:{value}": number for column in count_by for value, number in _value_counts(table, column)}
-    return Part(name=name, rows=table.num_rows, sha256=hashlib.sha256(data).hexdigest(), counts=counts)
+    digest = hashlib.sha256(data).hexdigest()
+    return Part(name=name, rows=table.num_rows, sha256=digest, content=content, counts=counts)
 
 
 def _value_counts(table: pa.Table, column: str) -> list[tuple[str, int]]:
@@ -143,6 +176,10 @@ def _read_receipt(artifact: Artifact, unit: int) -> list[dict[str, Any]]:
 
 def _receipt_uri(artifact: Artifact, unit: int) -> str:
     return store.join(artifact.uri, RECEIPTS, f"{unit:05d}.json")
+
+
+def _note_uri(artifact: Artifact, key: str) -> str:
+    return store.join(artifact.root_uri, UNITS, artifact.name, f"{key}.json")
 
 
 def _sum_counts(counts: Any) -> dict[str, int]:

@@ -15,6 +15,14 @@ STRINGS = pa.list_(pa.string())
 CUE = pa.struct([pa.field("start_ms", INT), pa.field("end_ms", INT), pa.field("text", STRING)])
 
 
+RUN_TIMES = frozenset({"discovered_ms", "fetched_ms", "robots_checked_ms"})  # when, not what: in no fingerprint
+
+
+def run_times(schema: pa.Schema) -> list[str]:
+    """Name the columns that say when a run did something."""
+    return [name for name in schema.names if name in RUN_TIMES]
+
+
 def _table(name: str, columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
     fields = [pa.field(key, kind, metadata={"doc": doc}) for key, (kind, doc) in columns.items()]
     return pa.schema(fields, metadata={"sotto.table": name, "sotto.schema_version": str(SCHEMA_VERSION)})

@@ -8,7 +8,7 @@ writes as many parts as it likes. Retries, resume and progress are the executor'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, cast
 
 import pyarrow as pa
@@ -50,7 +50,9 @@ class Stage:
     """A step of the flow. `reads` maps each input to the columns wanted (None: all); the first one sets the units.
 
     `run` must be picklable: a module-level function or a frozen dataclass with `__call__`. When the share of rows not
-    counted under `ok_count` of the first output exceeds `max_error_rate`, the flow stops.
+    counted under `ok_count` of the first output exceeds `max_error_rate`, the flow stops. A stage that `has_files`
+    beside its parts makes all of them itself; a unit of any other map stage is taken over from an earlier artifact
+    that made it from the same rows.
     """
 
     name: str
@@ -59,18 +61,23 @@ class Stage:
     run: Run
     conserve: Conserve
     is_gather: bool = False
+    has_files: bool = False
     max_error_rate: float = 1.0
     ok_count: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One piece of a stage's work, with everything a worker needs to do it."""
+    """One piece of a stage's work, with everything a worker needs to do it.
+
+    `keys` names for each output what the unit is made from: settings, version and the rows of the input parts.
+    """
 
     stage: Stage
     index: int
     inputs: Mapping[str, Artifact]
     outputs: Mapping[str, Artifact]
+    keys: Mapping[str, str]
     blobs_uri: str
 
 
@@ -82,7 +89,15 @@ def semantic_config(config: Any) -> dict[str, Any]:
 
 
 def run_unit(unit: Unit) -> int:
-    """Do one unit: read, run, check that nothing was lost, publish. Returns the rows of its first input."""
+    """Do one unit: read, run, check that nothing was lost, publish. Returns the rows of its first input.
+
+    Outputs that an earlier artifact made from the same rows are taken over, without running.
+    """
+    made = {name for name, key in unit.keys.items() if artifact.take_over_unit(unit.outputs[name], unit.index, key)}
+    outputs = {name: place for name, place in unit.outputs.items() if name not in made}
+    if not outputs:
+        return 0
+    unit = replace(unit, outputs=outputs)
     stage = unit.stage
     inputs = {name: _read_input(unit, name, columns) for name, columns in stage.reads.items()}
     results = stage.run(inputs, _context(unit))
@@ -137,6 +152,8 @@ def _publish(unit: Unit, output: Output, parts: Sequence[pa.Table]) -> None:
     assert unit.stage.is_gather or len(parts) == 1, f"{output.name}: a map unit writes one part, not {len(parts)}"
     numbered = {unit.index + number: table for number, table in enumerate(parts)}
     artifact.publish_unit(unit.outputs[output.name], unit.index, numbered, output.count_by)
+    if output.name in unit.keys:
+        artifact.remember_unit(unit.outputs[output.name], unit.index, unit.keys[output.name])
 
 
 def _plain(value: Any) -> Any:

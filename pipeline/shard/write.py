@@ -56,6 +56,7 @@ def shard_stage() -> Stage:
         reads={"shard_plan": None},
         outputs=(Output(name="shard_index", schema=SHARD_INDEX, version=1, config={"codec": "flac"}),),
         run=ShardWriter(),
+        has_files=True,
         conserve=_all_planned,
     )
 

@@ -143,6 +143,35 @@ def test_what_the_user_can_mend_is_told_to_the_user(tmp_path: Path) -> None:
         target.run([measure_stage(mistaken)], source(target))
 
 
+def test_a_unit_is_taken_over_from_an_earlier_artifact_that_made_it_from_the_same_rows(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    stages = [measure_stage(Measure()), gather_stage()]
+    target.run(stages, source(target))
+    grown = target.run(stages, source(target, [("a", "bb"), ("dddd",), ("ccc",)]))
+    assert CALLS == ["a", "ccc", "dddd"]
+    assert artifact.read_all(grown["sizes"])["size"].to_pylist() == [1, 2, 4, 3]
+    assert artifact.read_manifest(grown["sizes"])["counts"] == {"size:1": 1, "size:2": 1, "size:3": 1, "size:4": 1}
+    target.run([measure_stage(Measure(), {"limit": 2})], source(target))
+    assert CALLS == ["a", "ccc", "dddd", "a", "ccc"]
+
+
+def test_a_unit_whose_earlier_part_is_gone_is_made_again(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    made = target.run([measure_stage(Measure())], source(target))
+    (Path(made["sizes"].uri) / artifact.part_name(1)).unlink()
+    again = target.run([measure_stage(Measure())], source(target, [("ccc",), ("a", "bb")]))
+    assert CALLS == ["a", "ccc", "ccc"]
+    assert artifact.read_all(again["sizes"])["size"].to_pylist() == [3, 1, 2]
+
+
+def test_a_stage_with_files_makes_all_its_units_itself(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    stages = [replace(measure_stage(Measure()), has_files=True)]
+    target.run(stages, source(target))
+    target.run(stages, source(target, [("ccc",), ("x",)]))
+    assert CALLS == ["a", "ccc", "ccc", "x"]
+
+
 def test_an_unknown_executor_is_named() -> None:
     with pytest.raises(UserError, match="executor.kind 'rya' does not exist; .* did you mean 'ray'"):
         make_executor(ExecutorConfig(kind="rya", address=None, num_cpus=None, units_in_flight=1))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from pipeline import artifact, tables
+from pipeline import artifact, store, tables
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError
-from pipeline.schema import CLUSTER
+from pipeline.schema import CANDIDATE, CLUSTER
 
 ROW = {
     "segment_id": "a:0",
@@ -56,3 +57,21 @@ def test_the_manifest_adds_up_rows_and_counts_of_all_units(tmp_path: Path) -> No
 def test_reading_an_unfinished_artifact_says_so(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no _MANIFEST.json; expected a finished one; run ingest again"):
         artifact.read_manifest(place(tmp_path))
+
+
+def test_the_times_of_a_run_are_not_part_of_what_a_part_holds(tmp_path: Path) -> None:
+    contents: list[str] = []
+    for run, values in enumerate(({"discovered_ms": 1}, {"discovered_ms": 2}, {"title": "another"})):
+        target = Artifact(root_uri=str(tmp_path), name="candidate", fingerprint=f"{run:016d}")
+        row = dict.fromkeys(CANDIDATE.names) | {"candidate_id": "c", "status": "ok", "is_retryable": False} | values
+        artifact.publish_unit(target, 0, {0: tables.from_rows([row], CANDIDATE)}, ())
+        artifact.publish_manifest(target, {}, 1)
+        contents += artifact.part_contents(target)
+    assert contents[0] == contents[1] != contents[2]
+
+
+def test_the_parts_of_an_old_manifest_are_known_by_their_files(tmp_path: Path) -> None:
+    target = place(tmp_path)
+    old = {"parts": [{"name": "part-00000.parquet", "rows": 1, "sha256": "ab", "counts": {}}]}
+    store.publish(f"{target.uri}/{artifact.MANIFEST}", json.dumps(old).encode())
+    assert artifact.part_contents(target) == ["ab"]
