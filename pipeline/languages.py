@@ -143,6 +143,39 @@ LANGUAGES: dict[str, Language] = {
 }
 
 
+# The same languages by other codes: ISO 639-2 and 639-3, withdrawn ones, the usual member of a macrolanguage.
+_OTHER_CODE_PAIRS = (
+    "eng:en zho:zh chi:zh cmn:zh deu:de ger:de spa:es rus:ru kor:ko fra:fr fre:fr jpn:ja por:pt tur:tr pol:pl "
+    "cat:ca nld:nl dut:nl ara:ar arb:ar swe:sv ita:it ind:id in:id hin:hi fin:fi vie:vi heb:he iw:he ukr:uk "
+    "ell:el gre:el msa:ms may:ms zsm:ms ces:cs cze:cs ron:ro rum:ro mo:ro dan:da hun:hu tam:ta nor:no nb:no "
+    "nob:no tha:th urd:ur hrv:hr bul:bg lit:lt lat:la mri:mi mao:mi mal:ml cym:cy wel:cy slk:sk slo:sk tel:te "
+    "fas:fa per:fa pes:fa lav:lv lvs:lv ben:bn srp:sr aze:az azj:az slv:sl kan:kn est:et ekk:et mkd:mk mac:mk "
+    "bre:br eus:eu baq:eu isl:is ice:is hye:hy arm:hy nep:ne npi:ne mon:mn khk:mn bos:bs kaz:kk sqi:sq alb:sq "
+    "swa:sw swh:sw glg:gl mar:mr pan:pa sin:si khm:km sna:sn yor:yo som:so afr:af oci:oc kat:ka geo:ka bel:be "
+    "tgk:tg snd:sd guj:gu amh:am yid:yi ydd:yi ji:yi lao:lo uzb:uz uzn:uz fao:fo hat:ht pus:ps pbt:ps tuk:tk "
+    "nno:nn mlt:mt san:sa ltz:lb mya:my bur:my bod:bo tib:bo tgl:tl fil:tl mlg:mg plt:mg asm:as tat:tt lin:ln "
+    "hau:ha bak:ba jv:jw jav:jw sun:su"
+)
+_OTHER_CODES = {other: code for other, _, code in (pair.partition(":") for pair in _OTHER_CODE_PAIRS.split())}
+_BY_NAME = {item.name.lower(): item.code for item in LANGUAGES.values()}
+_NO_LANGUAGE = frozenset({"und", "mul", "mis", "zxx", "root"})
+
+
+def code_of(tag: str) -> str | None:
+    """Return Whisper's code of a language tag ('pt-BR', 'zh_Hant', 'deu', 'English'); None when it names none.
+
+    A language Whisper does not have keeps its own code, so that it is not taken for an unstated one.
+    """
+    primary, *rest = tag.strip().lower().replace("_", "-").split("-")
+    if primary in ("zh", "zho") and "yue" in rest:
+        return "yue"
+    if primary in _BY_NAME:
+        return _BY_NAME[primary]
+    if not (2 <= len(primary) <= 3 and primary.isascii() and primary.isalpha()) or primary in _NO_LANGUAGE:
+        return None
+    return _OTHER_CODES.get(primary, primary)
+
+
 def language(code: str) -> Language:
     """Look a language up by its code; UserError with the nearest code when there is none."""
     if code not in LANGUAGES:

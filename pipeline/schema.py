@@ -56,6 +56,7 @@ CANDIDATE = _table(
         "title": (STRING, "title the source gives"),
         "guid": (STRING, "the feed's own id of the item"),
         "license": (STRING, "licence as stated, SPDX where the source says so"),
+        "text_kind_evidence": (STRING, "the verbatim statement text_kind rests on, and where it stood"),
         "license_url": (STRING, "address of the licence"),
         "license_evidence": (STRING, "the verbatim statement and where it stood"),
         "opt_out_evidence": (STRING, "the verbatim opt-out signals, one a line; null where none was seen"),

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
@@ -62,6 +63,32 @@ def read_range(uri: str, start: int, end: int) -> bytes:
     return cast(bytes, _remote(uri).cat_file(uri, start=start, end=end))
 
 
+def open_file(uri: str) -> BinaryIO:
+    """Open a file to read parts of it; FileNotFoundError when it is not there."""
+    if is_local(uri):
+        return local_path(uri).open("rb")
+    return cast(BinaryIO, _remote(uri).open(uri, "rb"))
+
+
+def stamp(uri: str) -> str:
+    """Return what changes when a file does: size and time on a disk, what the store says of an object, or 'missing'."""
+    if is_local(uri):
+        path = local_path(uri)
+        stat = path.stat() if path.is_file() else None
+        return f"{stat.st_size}-{stat.st_mtime_ns}" if stat else "missing"
+    return str(_remote(uri).ukey(uri)) if exists(uri) else "missing"
+
+
+def list_files(uri: str) -> list[str]:
+    """List the files anywhere under a folder, sorted, as URIs; hidden files and folders and links are left out."""
+    if is_local(uri):
+        found = [str(Path(folder, name)) for folder, names in _walk(local_path(uri)) for name in names]
+    else:
+        found = [f"{uri.split('://', 1)[0]}://{path}" for path in _remote(uri).find(uri)]
+    start = len(uri.rstrip("/"))
+    return sorted(path for path in found if "/." not in path[start:])
+
+
 def list_names(uri: str) -> list[str]:
     """List the names directly under a folder, sorted; empty when the folder is not there."""
     if is_local(uri):
@@ -111,6 +138,12 @@ def blob_uri(root_uri: str, sha256: str) -> str:
 def _remote(uri: str) -> Any:
     # Other processes write too: a cached listing would hide what they published.
     return fsspec.filesystem(uri.split("://", 1)[0], use_listings_cache=False)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield parent, [name for name in names if not os.path.islink(os.path.join(parent, name))]
 
 
 def _sync_folder(folder: Path) -> None:

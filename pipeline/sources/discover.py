@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.hosts import site_of
 from pipeline.page import Read, Reader
 from pipeline.schema import CANDIDATE, SEED
-from pipeline.sources.found import Found, Seed, Source, Unreadable
+from pipeline.sources.found import Found, Seed, Source, Unreadable, unreadable
 from pipeline.sources.units import rows_by_unit
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
@@ -87,14 +87,7 @@ def _until_unreadable(found: Iterable[Found], seed: str) -> Iterator[Found]:
     try:
         yield from found
     except Unreadable as error:
-        page = error.page
-        yield Found(
-            page_url=page.url or seed,
-            status=page.status,
-            status_detail=page.detail,
-            is_retryable=page.is_retryable,
-            opt_out_evidence="\n".join(page.opt_outs) or None,
-        )
+        yield unreadable(error, seed)
 
 
 def _candidate_row(source: str, seed: str, found: Found, blobs_uri: str) -> Row:

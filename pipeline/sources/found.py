@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from pipeline import store
+from pipeline.hosts import is_web
 from pipeline.page import Page, Read
 
 
@@ -45,6 +47,7 @@ class Found:
     text_inline: bytes | None = None
     text_format: str | None = None
     text_kind: str | None = None
+    text_kind_evidence: str | None = None
     declared_lang: str | None = None
     declared_text_lang: str | None = None
     declared_split: str | None = None
@@ -92,15 +95,32 @@ def read_ok(read: Read, url: str) -> Page:
     return page
 
 
+def unreadable(error: Unreadable, place: str) -> Found:
+    """Turn a place that could not be read into the row that says so."""
+    page = error.page
+    return Found(
+        page_url=page.url or place,
+        status=page.status,
+        status_detail=page.detail,
+        is_retryable=page.is_retryable,
+        opt_out_evidence="\n".join(page.opt_outs) or None,
+    )
+
+
 def local_seed(source: Source, path: str, read: Read) -> Seed:
-    """Return a local place whose validator changes with anything the source finds there, the files' stamps included."""
-    found = "\n".join(repr(item) for item in source.find(path, read))
-    return Seed(url=path, validator=hashlib.sha256(found.encode()).hexdigest())
+    """Return a local place whose validator changes with anything the source finds there, the files' stamps included.
+
+    What the place names on the web is not asked for.
+    """
+    found: list[str] = []
+    try:
+        for item in source.find(path, lambda url: Page(url=url, status="not_asked") if is_web(url) else read(url)):
+            found.append(repr(item))
+    except Unreadable as error:
+        found.append(str(error))
+    return Seed(url=path, validator=hashlib.sha256("\n".join(found).encode()).hexdigest())
 
 
 def file_stamp(path: Path) -> str:
     """Return what changes when a local file changes: size and modification time, or 'missing'."""
-    if not path.is_file():
-        return "missing"
-    stat = path.stat()
-    return f"{stat.st_size}-{stat.st_mtime_ns}"
+    return store.stamp(str(path))

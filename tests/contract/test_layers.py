@@ -18,6 +18,7 @@ LAYERS = {
         "pipeline.audio",
         "pipeline.decoder",
         "pipeline.hosts",
+        "pipeline.optouts",
         "pipeline.page",
         "pipeline.text",
         "pipeline.stage",

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES, language
+from pipeline.languages import LANGUAGES, code_of, language
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,29 @@ def test_scripts_tell_case_and_spaces(code: str, scripts: tuple[str, ...], has_c
 def test_an_unknown_language_is_named_with_the_nearest_code() -> None:
     with pytest.raises(UserError, match=r"language 'hawa' does not exist; have .*; did you mean 'haw'\?"):
         language("hawa")
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("pt-BR", "pt"),
+        (" EN_us", "en"),
+        ("deu", "de"),
+        ("ger", "de"),
+        ("iw", "he"),
+        ("nb-NO", "no"),
+        ("fil", "tl"),
+        ("zh-Hant", "zh"),
+        ("zh-yue", "yue"),
+        ("yue-HK", "yue"),
+        ("haw", "haw"),
+        ("English", "en"),
+        ("eo", "eo"),  # a language Whisper lacks is still one
+        ("und", None),
+        ("", None),
+        ("x-klingon", None),
+        ("none at all", None),
+    ],
+)
+def test_a_tag_names_a_language_in_many_ways(tag: str, expected: str | None) -> None:
+    assert code_of(tag) == expected
