@@ -18,7 +18,7 @@ from model.corpus import Corpus, resolve_shards
 from model.datamodule import SottoData
 from model.estimate import Machine
 from model.examples import Encoder, LoaderConfig
-from model.mixture import LossWeights, Mixture
+from model.mixture import LossWeights, Mixture, Phases
 from model.module import Optimisation, SottoModule
 from model.net import ModelDimensions
 from model.trainer import TrainerConfig
@@ -37,7 +37,7 @@ class Settings:
     dry_run: bool
     size: Any
     vocabulary: VocabularySource
-    mixture: Mixture
+    mixture: Mixture | Phases
     loss_weights: LossWeights
     loader: LoaderConfig
     optimisation: Optimisation
@@ -87,7 +87,7 @@ def build(settings: Settings) -> tuple[SottoModule, SottoData]:
         max_ms=card.dims.n_audio_ctx * MS_PER_POSITION,
         loss_weights=settings.loss_weights,
     )
-    data = SottoData(shards_uri, settings.mixture, settings.loader, encoder)
+    data = SottoData(shards_uri, settings.mixture, settings.loader, encoder, settings.optimisation.max_steps)
     return SottoModule(card, settings.optimisation, settings.trainer.log_every), data
 
 

@@ -10,19 +10,25 @@ from torch.utils.data import DataLoader
 from model.batch import Batch
 from model.corpus import Corpus
 from model.examples import Encoder, HeldOutBatches, LoaderConfig
-from model.loader import BatchLoader, Positions, Slice, TrainingBatches
-from model.mixture import Mixture
+from model.loader import BatchLoader, Positions, Slice, TrainingBatches, shares
+from model.mixture import Mixture, Phases
 from pipeline.errors import UserError
 
 
 class SottoData(LightningDataModule):
     """Feed global batches in their order; a checkpoint holds how many were used and what fixes the order."""
 
-    def __init__(self, shards_uri: str, mixture: Mixture, config: LoaderConfig, encoder: Encoder) -> None:
-        """Read the index of the train split; the held-out split is opened when it is first needed."""
+    def __init__(
+        self, shards_uri: str, mixture: Mixture | Phases, config: LoaderConfig, encoder: Encoder, num_batches: int
+    ) -> None:
+        """Read the index of the train split and fix the shares over a run of `num_batches`.
+
+        The held-out split is opened when it is first needed.
+        """
         super().__init__()
         self.train = Corpus(shards_uri, "train")
-        self._shards_uri, self._mixture, self._config, self._encoder = shards_uri, mixture, config, encoder
+        self._shards_uri, self._config, self._encoder = shards_uri, config, encoder
+        self._weights = shares(mixture, self.train, config, num_batches)
         self._start = 0
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -33,7 +39,7 @@ class SottoData(LightningDataModule):
             world=self.trainer.world_size,
             accumulate=self.trainer.accumulate_grad_batches,
         )
-        batches = TrainingBatches(self.train, self._mixture, self._config, self._encoder, part)
+        batches = TrainingBatches(self.train, self._weights, self._config, self._encoder, part)
         positions = Positions(self._start * part.accumulate, self.trainer.max_steps * part.accumulate)
         return BatchLoader(batches, positions, self._config.num_workers)
 
@@ -62,12 +68,15 @@ class SottoData(LightningDataModule):
         self._start = int(state_dict["position"])
 
     def _order(self) -> dict[str, Any]:
-        weights = self._mixture.weights(self.train.hours())
         return {
             "shards": self.train.fingerprint,
             "seed": self._config.seed,
             "batch_size": self._config.batch_size,
             "pool_batches": self._config.pool_batches,
             "join_prob": self._config.augment.join_prob,
-            "mixture": {name: round(weight, 6) for name, weight in sorted(weights.items())},
+            "row_multiple": self._config.row_multiple,
+            "mixture": {
+                step: {name: round(weight, 6) for name, weight in sorted(phase.items())}
+                for step, phase in self._weights.items()
+            },
         }

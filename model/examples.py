@@ -32,8 +32,10 @@ class LoaderConfig:
     """What is read, in which order, and how it is changed.
 
     `batch_size` is global. `pool_batches` batches are drawn together and dealt by length, which saves padding; the
-    mixture's shares then hold for the pool. `audio: silence` keeps everything but the sound: what a model learns
-    from it is what text and length alone give away.
+    mixture's shares then hold for the pool. With a `row_multiple` the batches of a pool take about equal time rather
+    than equal rows: many short windows or few long ones, in multiples of it, which ranks times accumulation must
+    divide. `max_epochs` bounds how often a stream may repeat in a run. `audio: silence` keeps everything but the
+    sound: what a model learns from it is what text and length alone give away.
     """
 
     batch_size: int
@@ -43,9 +45,16 @@ class LoaderConfig:
     audio: Literal["speech", "silence"]
     augment: Augment
     tasks: TaskOptions
+    row_multiple: int = 0
+    max_epochs: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse an audio mode that does not exist."""
+        """Refuse an audio mode that does not exist, and rows that do not come out even."""
+        if self.row_multiple and (self.batch_size % self.row_multiple or self.pool_batches < 2):
+            raise UserError(
+                f"loader.row_multiple {self.row_multiple} cannot deal pools of {self.pool_batches} batches of "
+                f"{self.batch_size} rows; expected a divisor of the batch and two batches or more; change one of them"
+            )
         if self.audio not in ("speech", "silence"):
             raise UserError(f"loader.audio {self.audio!r} does not exist; have speech, silence; choose one")
 

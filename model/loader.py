@@ -7,8 +7,9 @@ batches, so neither changes what is learnt; to resume is to start at another pos
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from model.augment import change_sound, join
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
 from model.examples import Encoder, LoaderConfig, make_example, most_tokens
-from model.mixture import POOLED_TASKS, Mixture, Schedule, permute
+from model.mixture import POOLED_TASKS, Mixture, Phases, Schedule, capped, permute, weights_by_step
 from model.sample import Sample
 from model.tasks.registry import task
 from pipeline.errors import DataError, UserError
 
 MAX_SKIPS = 100  # neighbours tried before a stream counts as unusable
 PREFETCH = 4
+ROW_OVERHEAD_MS = 2_000  # the decoder's work on a row, in audio that costs the encoder as much
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +51,23 @@ class Planned:
 class TrainingBatches(Dataset[Batch]):
     """Batch p of this process, for any p: its share of global batch p // accumulate."""
 
-    def __init__(self, corpus: Corpus, mixture: Mixture, config: LoaderConfig, encoder: Encoder, part: Slice) -> None:
-        """Lay out the order; UserError when the batch does not divide among the processes."""
+    def __init__(
+        self,
+        corpus: Corpus,
+        weights: Mapping[int, Mapping[str, float]],
+        config: LoaderConfig,
+        encoder: Encoder,
+        part: Slice,
+    ) -> None:
+        """Lay out the order; `weights` as shares() gives them. UserError when a batch does not divide among ranks."""
         self.num_slices = part.world * part.accumulate
-        if config.batch_size % self.num_slices:
+        rows = "row_multiple" if config.row_multiple else "batch_size"
+        if getattr(config, rows) % self.num_slices:
             raise UserError(
-                f"loader.batch_size {config.batch_size} does not divide into {part.world} ranks x {part.accumulate} "
+                f"loader.{rows} {getattr(config, rows)} does not divide into {part.world} ranks x {part.accumulate} "
                 f"accumulation steps; expected a multiple of {self.num_slices}; change one of the three"
             )
-        self.schedule = Schedule(mixture.weights(corpus.hours()), config.batch_size, config.seed)
+        self.schedule = Schedule(weights, config.batch_size, config.seed)
         self._corpus, self._config, self._encoder, self._part = corpus, config, encoder, part
         self._pools: dict[int, list[list[Planned]]] = {}
 
@@ -93,7 +103,11 @@ class TrainingBatches(Dataset[Batch]):
         if count > 1:
             planned.sort(key=lambda example: (example.duration_ms, example.number))
         order = np.random.default_rng([self._config.seed, pool]).permutation(count)
-        return [planned[row * size : (row + 1) * size] for row in order]
+        if self._config.row_multiple:
+            batches = even_batches(planned, count, self._config.row_multiple)
+        else:
+            batches = [planned[row * size : (row + 1) * size] for row in range(count)]
+        return [batches[row] for row in order]
 
     def _plan_example(self, number: int, stream: str, draw: int) -> Planned:
         """Choose the window of a stream's draw-th example and, where both fit, one to join to it."""
@@ -113,7 +127,9 @@ class TrainingBatches(Dataset[Batch]):
         name = planned.stream.split("-")[0]
         found = [self._usable(planned.stream, name, place) for place in planned.places]
         sample = found[0][0]
-        if len(found) > 1 and most_tokens(joined := join(sample, found[1][0]), self._encoder) <= self._max_tokens():
+        joined = join(sample, found[1][0]) if len(found) > 1 else sample
+        # What stands in for another window may be longer than was planned.
+        if joined.duration_ms <= self._encoder.max_ms and most_tokens(joined, self._encoder) <= self._max_tokens():
             sample = joined
         sample = change_sound(sample, self._config.augment, rng, self._encoder.max_ms)
         return make_example(sample, name, self._config, self._encoder, rng), sum(skipped for _, skipped in found)
@@ -132,6 +148,47 @@ class TrainingBatches(Dataset[Batch]):
 
     def _max_tokens(self) -> int:
         return self._config.tasks.max_tokens
+
+
+def shares(
+    mixture: Mixture | Phases, corpus: Corpus, config: LoaderConfig, num_batches: int
+) -> dict[int, dict[str, float]]:
+    """Return the streams' shares by the step they hold from, none repeated more than allowed in so many batches."""
+    weights = weights_by_step(mixture, corpus.hours())
+    if config.max_epochs is None:
+        return weights
+    num_examples = num_batches * config.batch_size
+    most = {name: config.max_epochs * corpus.size(name) / num_examples for name in corpus.pools}
+    return {step: capped(phase, most) for step, phase in weights.items()}
+
+
+def even_batches(planned: Sequence[Planned], count: int, multiple: int) -> list[list[Planned]]:
+    """Cut examples, sorted by length, into batches whose longest takes the least time that this count allows.
+
+    Each batch has a multiple of `multiple` rows. A row costs the longest window of its batch and a constant.
+    """
+    blocks = [planned[start : start + multiple] for start in range(0, len(planned), multiple)]
+    costs = [block[-1].duration_ms + ROW_OVERHEAD_MS for block in blocks]
+    low, high = max(costs), max(costs) * len(costs)
+    while low < high:
+        budget = (low + high) // 2
+        low, high = (low, budget) if len(_ends(costs, budget)) <= count else (budget + 1, high)
+    ends = _ends(costs, low)
+    while len(ends) < count:  # cheaper than planned: split the batch with the most blocks
+        bounds = [0, *ends]
+        place = max(range(len(ends)), key=lambda number: bounds[number + 1] - bounds[number])
+        ends.insert(place, (bounds[place] + bounds[place + 1]) // 2)
+    return [[row for block in blocks[start:end] for row in block] for start, end in pairwise([0, *ends])]
+
+
+def _ends(costs: Sequence[int], budget: int) -> list[int]:
+    """Return where each batch ends when each takes as many blocks as the budget allows."""
+    ends, start = list[int](), 0
+    for end, cost in enumerate(costs):
+        if (end + 1 - start) * cost > budget:
+            ends.append(end)
+            start = end
+    return [*ends, len(costs)]
 
 
 class Positions(Sampler[int]):

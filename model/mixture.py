@@ -10,6 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -93,6 +95,60 @@ class Temperature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """A mixture and the step, counted in global batches, from which it holds."""
+
+    from_step: int
+    mixture: Mixture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phases:
+    """Mixtures one after the other over a run (a curriculum, an annealed temperature)."""
+
+    phases: tuple[Phase, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse phases that leave the beginning open or do not follow each other."""
+        starts = [phase.from_step for phase in self.phases]
+        if starts[:1] != [0] or starts != sorted(set(starts)):
+            raise UserError(
+                f"mixture phases begin at steps {starts}; expected 0 first and each later than the one before; "
+                "mend their from_step"
+            )
+
+
+Weights = dict[str, float]
+
+
+def weights_by_step(mixture: Mixture | Phases, hours: Mapping[str, float]) -> dict[int, Weights]:
+    """Return the shares of every phase by the step it begins at; a plain mixture is one phase."""
+    if isinstance(mixture, Phases):
+        return {phase.from_step: phase.mixture.weights(hours) for phase in mixture.phases}
+    return {0: mixture.weights(hours)}
+
+
+def capped(weights: Mapping[str, float], most: Mapping[str, float]) -> Weights:
+    """Return the shares with none above its limit; what is cut goes to the others in their proportions.
+
+    UserError when the limits leave shares that nobody may take.
+    """
+    shares, full = dict(weights), set[str]()
+    while over := {name for name, share in shares.items() if name not in full and share > most[name] * (1 + 1e-9)}:
+        full |= over
+        rest = 1.0 - sum(most[name] for name in full)
+        free = sum(weights[name] for name in shares if name not in full)
+        if rest < 0 or free <= 0:
+            raise UserError(
+                f"mixture shares {_rounded(weights)} repeat their streams more than loader.max_epochs allows, and no "
+                f"stream is left to take what is cut (most: {_rounded(most)}); train for fewer steps, ingest more "
+                "audio, or raise loader.max_epochs"
+            )
+        shares = {name: most[name] if name in full else weights[name] / free * rest for name in shares}
+    return shares
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """One example's place: its stream, and how many examples that stream gave before it."""
 
@@ -103,23 +159,24 @@ class Draw:
 class Schedule:
     """The timetable of a mixture for batches of one size; what batch b draws is arithmetic, whatever b is."""
 
-    def __init__(self, weights: Mapping[str, float], batch_size: int, seed: int) -> None:
-        """Lay out one period; `weights` sum to 1 and are rounded to 1/10,000."""
-        self.streams = sorted(name for name, weight in weights.items() if weight > 0)
+    def __init__(self, weights: Mapping[int, Mapping[str, float]], batch_size: int, seed: int) -> None:
+        """Lay out one period of each phase; its weights sum to 1 and are rounded to 1/10,000."""
         self.batch_size = batch_size
         self._seed = seed
-        units = _round_to_units([weights[name] for name in self.streams])
-        self._counts = _period_counts(units, batch_size)
-        before = np.zeros_like(self._counts[:1])
-        self._before = np.concatenate([before, self._counts.cumsum(axis=0)])
+        self._starts = sorted(weights)
+        self._periods = [_Period(weights[start], batch_size) for start in self._starts]
+        self.streams = sorted({name for period in self._periods for name in period.streams})
+        self._given = [Counter[str]()]
+        for period, start, end in zip(self._periods, self._starts, self._starts[1:], strict=False):
+            self._given.append(self._given[-1] + Counter(period.drawn(end - start)))
 
     def batch(self, index: int) -> list[Draw]:
         """Return the draws of a global batch, in a seeded order."""
-        turn, row = divmod(index, len(self._counts))
-        first = turn * self._before[-1] + self._before[row]
+        period, given, local = self._at(index)
+        before = period.drawn(local)
         draws = [
-            Draw(stream=name, number=int(start) + step)
-            for name, start, count in zip(self.streams, first, self._counts[row], strict=True)
+            Draw(stream=name, number=given[name] + before[name] + step)
+            for name, count in period.counts(local).items()
             for step in range(count)
         ]
         order = np.random.default_rng([self._seed, index]).permutation(len(draws))
@@ -127,6 +184,30 @@ class Schedule:
 
     def drawn(self, index: int) -> dict[str, int]:
         """Return how many examples each stream has given before a batch."""
+        period, given, local = self._at(index)
+        total = given + Counter(period.drawn(local))
+        return {name: total[name] for name in self.streams}
+
+    def _at(self, index: int) -> tuple[_Period, Counter[str], int]:
+        """Return the phase of a batch, what the phases before it drew, and the batch's number in it."""
+        place = bisect_right(self._starts, index) - 1
+        return self._periods[place], self._given[place], index - self._starts[place]
+
+
+class _Period:
+    """The batches after which a phase's shares come out whole, and which it repeats."""
+
+    def __init__(self, weights: Mapping[str, float], batch_size: int) -> None:
+        self.streams = sorted(name for name, weight in weights.items() if weight > 0)
+        self._counts = _period_counts(_round_to_units([weights[name] for name in self.streams]), batch_size)
+        self._before = np.concatenate([np.zeros_like(self._counts[:1]), self._counts.cumsum(axis=0)])
+
+    def counts(self, index: int) -> dict[str, int]:
+        """Return how many examples of each stream a batch of the phase holds."""
+        return dict(zip(self.streams, self._counts[index % len(self._counts)].tolist(), strict=True))
+
+    def drawn(self, index: int) -> dict[str, int]:
+        """Return how many each stream has given before it."""
         turn, row = divmod(index, len(self._counts))
         return dict(zip(self.streams, (turn * self._before[-1] + self._before[row]).tolist(), strict=True))
 
@@ -162,6 +243,10 @@ def permute(index: int, size: int, key: str) -> int:
         index = left << half_bits | right
         if index < size:
             return index
+
+
+def _rounded(values: Mapping[str, float]) -> Weights:
+    return {name: round(value, 4) for name, value in values.items()}
 
 
 def _proportional(values: Mapping[str, float], what: str) -> dict[str, float]:

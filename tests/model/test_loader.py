@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from model.augment import Augment, change_sound, draw_masks, join
 from model.batch import Batch
 from model.corpus import Corpus, parse_sample, resolve_shards
 from model.examples import Encoder, HeldOutBatches, LoaderConfig
-from model.loader import BatchLoader, Positions, Slice, TrainingBatches
+from model.loader import BatchLoader, Planned, Positions, Slice, TrainingBatches, even_batches, shares
 from model.mixture import LossWeights, Temperature
 from model.sample import Cue, Sample
 from model.tasks.base import TaskOptions
@@ -30,6 +31,7 @@ CONFIG = LoaderConfig(
     batch_size=8, pool_batches=2, num_workers=0, seed=7, audio="speech", augment=LOUD, tasks=TaskOptions(max_tokens=60)
 )
 MIXTURE = Temperature(alpha=0.5, pooled={"detect_language": 0.1, "no_speech": 0.1})
+RUN = 20  # batches
 WEIGHTS = LossWeights(
     language={"en": 1.0, "sw": 3.0, "und": 1.0},
     task={"transcribe": 1.0, "translate": 1.5, "detect_language": 2.0, "no_speech": 1.0},
@@ -48,7 +50,8 @@ def encoder() -> Encoder:
 
 
 def batches(uri: str, encoder: Encoder, config: LoaderConfig = CONFIG, part: Slice | None = None) -> TrainingBatches:
-    return TrainingBatches(Corpus(uri, "train"), MIXTURE, config, encoder, part or Slice())
+    corpus = Corpus(uri, "train")
+    return TrainingBatches(corpus, shares(MIXTURE, corpus, config, RUN), config, encoder, part or Slice())
 
 
 def rows(batch: Batch) -> list[tuple[bytes, tuple[int, ...], float]]:
@@ -153,6 +156,59 @@ def test_pools_put_like_lengths_together_and_lose_nothing(shards_uri: str, encod
     assert spread[0] < spread[1]
     counts = Counter(example.stream for index in range(4) for example in pooled.plan(index))
     assert counts == Counter(example.stream for index in range(4) for example in apart.plan(index))
+
+
+def planned(lengths_s: Iterable[float]) -> list[Planned]:
+    return [
+        Planned(number=number, stream="s", places=(0,), duration_ms=int(length * 1000))
+        for number, length in enumerate(lengths_s)
+    ]
+
+
+def dearest(dealt: Sequence[Sequence[Planned]]) -> int:
+    return max(len(batch) * batch[-1].duration_ms for batch in dealt)
+
+
+def test_even_batches_are_cheaper_than_equal_ones_and_lose_nothing() -> None:
+    row_list = planned(sorted(np.random.default_rng(0).uniform(1, 30, size=512)))
+    dealt = even_batches(row_list, 16, 4)
+    assert [row for batch in dealt for row in batch] == row_list
+    assert len(dealt) == 16 and all(batch and len(batch) % 4 == 0 for batch in dealt)
+    assert len(dealt[0]) > 2 * len(dealt[-1])
+    assert dearest(dealt) < 0.75 * dearest([row_list[start : start + 32] for start in range(0, 512, 32)])
+
+
+def test_even_batches_are_part_of_the_same_order(shards_uri: str, encoder: Encoder) -> None:
+    config = replace(CONFIG, augment=Augment(), pool_batches=8)
+    even, equal = (batches(shards_uri, encoder, replace(config, row_multiple=count)) for count in (2, 0))
+    drawn = [sorted(row.number for index in range(8) for row in made.plan(index)) for made in (even, equal)]
+    assert drawn[0] == drawn[1] == list(range(64))
+    halves = [
+        batches(shards_uri, encoder, replace(config, row_multiple=2), Slice(rank=rank, world=2)) for rank in (0, 1)
+    ]
+    for index in range(8):
+        assert sorted(rows(halves[0][index]) + rows(halves[1][index])) == sorted(rows(even[index]))
+
+
+@pytest.mark.parametrize(("lengths", "expected"), [((1, 1, 1, 30), (3, 1)), ((5, 5, 5, 5), (2, 2)), ((1, 2), (1, 1))])
+def test_even_batches_are_the_cheapest_cut(lengths: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    assert tuple(len(batch) for batch in even_batches(planned(lengths), 2, 1)) == expected
+
+
+def test_rows_that_cannot_be_dealt_evenly_are_an_error(shards_uri: str, encoder: Encoder) -> None:
+    with pytest.raises(UserError, match="row_multiple 3 cannot deal pools"):
+        replace(CONFIG, row_multiple=3)
+    config = replace(CONFIG, pool_batches=2, row_multiple=4)
+    with pytest.raises(UserError, match="row_multiple 4 does not divide into 8 ranks"):
+        batches(shards_uri, encoder, config, Slice(world=8))
+
+
+def test_a_stream_is_not_repeated_more_often_than_allowed(shards_uri: str, encoder: Encoder) -> None:
+    config = replace(CONFIG, augment=Augment())
+    free = batches(shards_uri, encoder, config).epochs(RUN)
+    limit = 0.8 * max(free.values())
+    held = batches(shards_uri, encoder, replace(config, max_epochs=limit)).epochs(RUN)
+    assert max(held.values()) <= limit * 1.02 < max(free.values())
 
 
 def test_silence_keeps_everything_but_the_sound(shards_uri: str, encoder: Encoder) -> None:

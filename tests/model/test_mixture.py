@@ -7,7 +7,20 @@ import numpy as np
 import pytest
 import yaml
 
-from model.mixture import WEIGHT_UNITS, Draw, Fixed, LossWeights, Schedule, Temperature, permute, stream_name
+from model.mixture import (
+    WEIGHT_UNITS,
+    Draw,
+    Fixed,
+    LossWeights,
+    Phase,
+    Phases,
+    Schedule,
+    Temperature,
+    capped,
+    permute,
+    stream_name,
+    weights_by_step,
+)
 from pipeline.errors import UserError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -35,7 +48,7 @@ def test_the_notes_preset_is_the_table_of_the_notes() -> None:
 
 
 def test_a_batch_of_32_is_the_one_in_the_notes_to_within_one_example_of_its_shares() -> None:
-    schedule = Schedule(NOTES, batch_size=32, seed=0)
+    schedule = Schedule({0: NOTES}, batch_size=32, seed=0)
     for index in range(50):
         counts = Counter(draw.stream for draw in schedule.batch(index))
         assert all(abs(counts[name] - 32 * weight) < 1 for name, weight in NOTES.items() if weight)
@@ -49,7 +62,7 @@ def test_shares_hold_in_every_batch_and_the_running_error_stays_below_one(
     seed: int, number: int, evenness: float, batch_size: int
 ) -> None:
     weights = random_weights(seed, number, evenness)
-    schedule = Schedule(weights, batch_size, seed)
+    schedule = Schedule({0: weights}, batch_size, seed)
     totals: Counter[str] = Counter()
     rounding = number / WEIGHT_UNITS
     for index in range(60):
@@ -63,7 +76,7 @@ def test_shares_hold_in_every_batch_and_the_running_error_stays_below_one(
 
 
 def test_a_batch_is_the_same_whether_reached_or_jumped_to() -> None:
-    walked = Schedule(NOTES, batch_size=8, seed=3)
+    walked = Schedule({0: NOTES}, batch_size=8, seed=3)
     seen: Counter[str] = Counter()
     for index in range(1300):  # a period is 1,250 batches of 8
         assert walked.drawn(index) == {name: seen[name] for name in walked.streams}
@@ -72,14 +85,14 @@ def test_a_batch_is_the_same_whether_reached_or_jumped_to() -> None:
             assert draw.number == expected[draw.stream]
             expected[draw.stream] += 1
         seen = Counter(expected)
-    assert Schedule(NOTES, batch_size=8, seed=3).batch(1299) == walked.batch(1299)
+    assert Schedule({0: NOTES}, batch_size=8, seed=3).batch(1299) == walked.batch(1299)
 
 
 def test_the_seed_moves_the_order_in_a_batch_but_not_what_is_drawn() -> None:
     def key(draw: Draw) -> tuple[str, int]:
         return draw.stream, draw.number
 
-    first, second = (Schedule(NOTES, batch_size=32, seed=seed).batch(5) for seed in (0, 1))
+    first, second = (Schedule({0: NOTES}, batch_size=32, seed=seed).batch(5) for seed in (0, 1))
     assert first != second and sorted(first, key=key) == sorted(second, key=key)
 
 
@@ -149,3 +162,51 @@ def test_permute_is_a_bijection_that_depends_on_its_key(size: int) -> None:
 def test_tasks_that_need_no_pair_are_one_stream_for_all_languages() -> None:
     assert stream_name("translate", "sw") == "translate-sw"
     assert stream_name("detect_language", "sw") == "detect_language"
+
+
+EARLY = {"transcribe-en": 0.25, "transcribe-sw": 0.75}
+LATE = {"transcribe-en": 0.5, "no_speech": 0.5}
+
+
+def test_phases_follow_each_other_and_every_stream_counts_on() -> None:
+    schedule = Schedule({0: EARLY, 5: LATE}, batch_size=4, seed=0)
+    assert schedule.streams == ["no_speech", "transcribe-en", "transcribe-sw"]
+    seen: Counter[str] = Counter()
+    for index in range(12):
+        assert schedule.drawn(index) == {name: seen[name] for name in schedule.streams}
+        counts = Counter(draw.stream for draw in schedule.batch(index))
+        assert counts == Counter({name: 4 * share for name, share in (EARLY if index < 5 else LATE).items()})
+        numbers = sorted(draw.number for draw in schedule.batch(index) if draw.stream == "transcribe-en")
+        assert numbers == list(range(seen["transcribe-en"], seen["transcribe-en"] + len(numbers)))
+        seen += counts
+
+
+def test_a_mixture_of_phases_asks_each_for_its_shares() -> None:
+    table = {"transcribe-en": 0.25, "transcribe-sw": 0.75}
+    phases = Phases(
+        phases=(
+            Phase(from_step=0, mixture=Fixed(table=table, renormalise=False)),
+            Phase(from_step=100, mixture=Temperature(alpha=0.0, pooled={})),
+        )
+    )
+    assert weights_by_step(phases, {"transcribe-en": 9.0, "transcribe-sw": 1.0}) == {
+        0: table,
+        100: {"transcribe-en": 0.5, "transcribe-sw": 0.5},
+    }
+    assert weights_by_step(phases.phases[0].mixture, {"transcribe-en": 9.0, "transcribe-sw": 1.0}) == {0: table}
+
+
+@pytest.mark.parametrize("starts", [(), (1,), (0, 5, 5), (0, 9, 3)])
+def test_phases_that_do_not_follow_each_other_are_an_error(starts: tuple[int, ...]) -> None:
+    mixture = Temperature(alpha=1.0, pooled={})
+    with pytest.raises(UserError, match=r"mixture phases begin at steps \[.*\]; expected 0 first"):
+        Phases(phases=tuple(Phase(from_step=start, mixture=mixture) for start in starts))
+
+
+def test_what_a_cap_cuts_goes_to_the_others_in_their_proportions() -> None:
+    shares = {"a": 0.5, "b": 0.3, "c": 0.2}
+    assert capped(shares, {"a": 1.0, "b": 1.0, "c": 1.0}) == shares
+    assert capped(shares, {"a": 0.25, "b": 1.0, "c": 1.0}) == pytest.approx({"a": 0.25, "b": 0.45, "c": 0.3})
+    assert capped(shares, {"a": 0.25, "b": 0.4, "c": 1.0}) == pytest.approx({"a": 0.25, "b": 0.4, "c": 0.35})
+    with pytest.raises(UserError, match="no stream is left to take what is cut"):
+        capped(shares, {"a": 0.3, "b": 0.3, "c": 0.3})

@@ -19,7 +19,7 @@ from model.estimate import Machine, describe, trace_step
 from model.evaluation import Scores as Scored
 from model.evaluation import Utterance, evaluate, held_out_batches, to_table
 from model.examples import Encoder, LoaderConfig
-from model.loader import Slice, TrainingBatches
+from model.loader import Slice, TrainingBatches, shares
 from model.mixture import LossWeights, Temperature
 from model.module import Losses as StepLosses
 from model.module import Optimisation, SottoModule
@@ -106,7 +106,9 @@ def encoder() -> Encoder:
 
 
 def batch_of(shards_uri: str, index: int = 0, part: Slice | None = None, config: LoaderConfig = LOADER) -> Batch:
-    return TrainingBatches(Corpus(shards_uri, "train"), MIXTURE, config, encoder(), part or Slice())[index]
+    corpus = Corpus(shards_uri, "train")
+    weights = shares(MIXTURE, corpus, config, OPTIMISATION.max_steps)
+    return TrainingBatches(corpus, weights, config, encoder(), part or Slice())[index]
 
 
 class Losses(Callback):
@@ -134,7 +136,7 @@ def fit(
     module, losses = module_of(shards_uri), Losses()
     settings = replace(TRAINER, accumulate=accumulate)
     trainer = make_trainer(settings, OPTIMISATION, str(run_dir), False, [losses])
-    data = SottoData(shards_uri, MIXTURE, config, encoder())
+    data = SottoData(shards_uri, MIXTURE, config, encoder(), OPTIMISATION.max_steps)
     if stop_at is not None:
         trainer.callbacks.append(StopAt(stop_at))  # pyright: ignore[reportAttributeAccessIssue]
     trainer.fit(module, data, ckpt_path=resume, weights_only=True)
