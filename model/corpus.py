@@ -85,6 +85,10 @@ class Corpus:
             raise unknown_name("stream", stream, self.pools)
         return int(self.pools[stream].ends[-1])
 
+    def shard_sizes(self, stream: str) -> list[int]:
+        """Count the samples of each of a stream's shards, in the order of their places."""
+        return [len(shard.offsets) for shard in self.pools[stream].shards]
+
     def duration_ms(self, stream: str, place: int) -> int:
         """Return a sample's length from the index, without reading it."""
         shard, number = self.pools[stream].find(place)

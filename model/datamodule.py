@@ -74,6 +74,7 @@ class SottoData(LightningDataModule):
             "batch_size": self._config.batch_size,
             "pool_batches": self._config.pool_batches,
             "join_prob": self._config.augment.join_prob,
+            "shards_at_once": self._config.shards_at_once,
             "row_multiple": self._config.row_multiple,
             "mixture": {
                 step: {name: round(weight, 6) for name, weight in sorted(phase.items())}

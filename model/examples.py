@@ -31,11 +31,12 @@ PROMPT_TOKENS = 5  # sot, language, task, no_timestamps, eot
 class LoaderConfig:
     """What is read, in which order, and how it is changed.
 
-    `batch_size` is global. `pool_batches` batches are drawn together and dealt by length, which saves padding; the
-    mixture's shares then hold for the pool. With a `row_multiple` the batches of a pool take about equal time rather
-    than equal rows: many short windows or few long ones, in multiples of it, which ranks times accumulation must
-    divide. `max_epochs` bounds how often a stream may repeat in a run. `audio: silence` keeps everything but the
-    sound: what a model learns from it is what text and length alone give away.
+    `batch_size` is global. Each stream mixes the samples of `shards_at_once` shards (0: of all its shards).
+    `pool_batches` batches are drawn together and dealt by length, which saves padding; the mixture's shares then hold
+    for the pool. With a `row_multiple` the batches of a pool take about equal time rather than equal rows: many short
+    windows or few long ones, in multiples of it, which ranks times accumulation must divide. `max_epochs` bounds how
+    often a stream may repeat in a run. `audio: silence` keeps everything but the sound: what a model learns from it is
+    what text and length alone give away.
     """
 
     batch_size: int
@@ -45,6 +46,7 @@ class LoaderConfig:
     audio: Literal["speech", "silence"]
     augment: Augment
     tasks: TaskOptions
+    shards_at_once: int = 0
     row_multiple: int = 0
     max_epochs: float | None = None
 

@@ -19,7 +19,8 @@ from model.augment import change_sound, join
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
 from model.examples import Encoder, LoaderConfig, make_example, most_tokens
-from model.mixture import POOLED_TASKS, Mixture, Phases, Schedule, capped, permute, weights_by_step
+from model.mixture import POOLED_TASKS, Mixture, Phases, Schedule, capped, weights_by_step
+from model.order import Order
 from model.sample import Sample
 from model.tasks.registry import task
 from pipeline.errors import DataError, UserError
@@ -68,6 +69,10 @@ class TrainingBatches(Dataset[Batch]):
                 f"accumulation steps; expected a multiple of {self.num_slices}; change one of the three"
             )
         self.schedule = Schedule(weights, config.batch_size, config.seed)
+        self._orders = {
+            name: Order(corpus.shard_sizes(name), config.shards_at_once, f"{config.seed}/{name}")
+            for name in self.schedule.streams
+        }
         self._corpus, self._config, self._encoder, self._part = corpus, config, encoder, part
         self._pools: dict[int, list[list[Planned]]] = {}
 
@@ -111,12 +116,11 @@ class TrainingBatches(Dataset[Batch]):
 
     def _plan_example(self, number: int, stream: str, draw: int) -> Planned:
         """Choose the window of a stream's draw-th example and, where both fit, one to join to it."""
-        size = self._corpus.size(stream)
-        epoch, index = divmod(draw, size)
-        first = permute(index, size, f"{self._config.seed}/{stream}/{epoch}")
+        order = self._orders[stream]
+        first = order.place(draw)
         rng = np.random.default_rng([self._config.seed, number, 0])
         wants_join = rng.random() < self._config.augment.join_prob and stream not in POOLED_TASKS
-        places = (first, int(rng.integers(size))) if wants_join else (first,)
+        places = (first, order.neighbour(draw, rng)) if wants_join else (first,)
         duration_ms = sum(self._corpus.duration_ms(stream, place) for place in places)
         if duration_ms > self._encoder.max_ms:
             places, duration_ms = (first,), self._corpus.duration_ms(stream, first)

@@ -7,7 +7,6 @@ any number of batches a stream is less than one example away from its share: a t
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 from bisect import bisect_right
@@ -226,23 +225,6 @@ class LossWeights:
         if task not in self.task:
             raise unknown_name("loss weight of task", task, self.task)
         return self.language[lang] * self.task[task]
-
-
-def permute(index: int, size: int, key: str) -> int:
-    """Return where a bijection of range(size), chosen by the key, sends index, without laying it out.
-
-    Four Feistel rounds on the next even power of two, walked until the value is inside (Black and Rogaway 2002).
-    """
-    half_bits = max(1, (max(size - 1, 1).bit_length() + 1) // 2)
-    mask = (1 << half_bits) - 1
-    while True:
-        left, right = index >> half_bits, index & mask
-        for turn in range(4):
-            digest = hashlib.blake2b(f"{key}/{turn}/{right}".encode(), digest_size=8).digest()
-            left, right = right, left ^ (int.from_bytes(digest, "little") & mask)
-        index = left << half_bits | right
-        if index < size:
-            return index
 
 
 def _rounded(values: Mapping[str, float]) -> Weights:
