@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import hydra.utils
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import UserError, unknown_name
@@ -23,7 +24,12 @@ def instantiate(config: DictConfig) -> Any:
         raise UserError(f"settings {missing} have no value; they are required; give each as {missing[0]}=VALUE")
     for node in _nodes(plain):
         _check(node)
-    return hydra.utils.instantiate(plain, _convert_="all")
+    try:
+        return hydra.utils.instantiate(plain, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None  # made for people; Hydra's wrapping hides it
+        raise
 
 
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:

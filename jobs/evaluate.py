@@ -16,6 +16,7 @@ from model.checkpoint import Loaded, load
 from model.corpus import Corpus
 from model.evaluation import Scores, evaluate, held_out_batches, to_table
 from pipeline import store, tables
+from pipeline.errors import UserError
 
 
 @hydra.main(version_base=None, config_path="../conf", config_name="evaluate")
@@ -38,7 +39,10 @@ def main(cfg: DictConfig) -> None:
 
 def score(cfg: DictConfig, loaded: Loaded) -> Scores:
     """Evaluate a checkpoint with the audio mode it was trained with."""
-    corpus = Corpus(cfg.shards or loaded.card.shards_uri, cfg.split)
+    shards_uri = cfg.shards or loaded.card.shards_uri
+    if shards_uri is None:
+        raise UserError(f"checkpoint {cfg.checkpoint} names no shards; expected a split to decode; give shards=FOLDER")
+    corpus = Corpus(shards_uri, cfg.split)
     batches = held_out_batches(loaded, corpus, cfg.batch_size)
     return evaluate(loaded, batches, torch.device(cfg.device))
 

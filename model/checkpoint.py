@@ -1,14 +1,20 @@
-"""A checkpoint stands alone: beside the weights it carries sizes, vocabulary and what it was trained on."""
+"""A checkpoint stands alone: beside the weights it carries sizes, vocabulary and what it was trained on.
+
+Models of others load the same way: OpenAI's `.pt` files and Hugging Face folders with safetensors.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from pickle import UnpicklingError
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from model.bundle import Bundle, Heads
+from model.formats import huggingface, openai
 from model.net import ModelDimensions, Whisper
 from model.tokenizer import Tokenizer
 from model.vocabulary import Vocabulary
@@ -16,16 +22,20 @@ from pipeline.errors import UserError
 
 KEY = "sotto"
 NETWORK_PREFIX = "net."
+EXPECTED = "expected a .ckpt of jobs/train.py, OpenAI's .pt, or a Hugging Face folder"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """What a checkpoint says about itself; `audio` is speech, or silence for a run that heard nothing."""
+    """What a checkpoint says about itself; `audio` is speech, or silence for a run that heard nothing.
+
+    A model of others names no shards.
+    """
 
     dims: ModelDimensions
     vocabulary: Vocabulary
-    shards_uri: str
-    shards_fingerprint: str
+    shards_uri: str | None
+    shards_fingerprint: str | None
     audio: Literal["speech", "silence"]
 
     def to_plain(self) -> dict[str, Any]:
@@ -47,18 +57,24 @@ class Loaded:
     tokenizer: Tokenizer
     card: Card
     step: int
+    alignment_heads: Heads = ()
+
+    def bundle(self) -> Bundle:
+        """Return what the file formats hold, on the CPU."""
+        weights = {name: weight.detach().cpu() for name, weight in self.net.state_dict().items()}
+        card = self.card
+        return Bundle(dims=card.dims, weights=weights, vocabulary=card.vocabulary, alignment_heads=self.alignment_heads)
 
 
 def load(path: str, device: torch.device | str = "cpu") -> Loaded:
-    """Load a checkpoint that jobs/train.py wrote; UserError for a file that is none. Never unpickles code."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except FileNotFoundError as error:
-        raise UserError(f"checkpoint {path} does not exist; expected a .ckpt of jobs/train.py; train first") from error
+    """Load a checkpoint of ours, OpenAI's or Hugging Face's; UserError for what is none. Never unpickles code."""
+    if huggingface.is_one(path):
+        return _foreign(huggingface.read(path), device)
+    content = _read(path)
+    if openai.is_one(content):
+        return _foreign(openai.read(path, content), device)
     if KEY not in content:
-        raise UserError(
-            f"checkpoint {path} has no {KEY!r} card; expected a .ckpt of jobs/train.py; choose another file"
-        )
+        raise UserError(f"checkpoint {path} has no {KEY!r} card; {EXPECTED}; choose another file")
     card = Card.from_plain(content[KEY])
     net = Whisper(card.dims)
     net.load_state_dict(network_weights(content["state_dict"]))
@@ -70,3 +86,25 @@ def load(path: str, device: torch.device | str = "cpu") -> Loaded:
 def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights under OpenAI's keys, without heads that only training uses."""
     return {key.removeprefix(NETWORK_PREFIX): value for key, value in state.items() if key.startswith(NETWORK_PREFIX)}
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except FileNotFoundError as error:
+        raise UserError(f"checkpoint {path} does not exist; {EXPECTED}; train first") from error
+    except (IsADirectoryError, UnpicklingError, RuntimeError) as error:
+        raise UserError(f"checkpoint {path} is no file of weights; {EXPECTED}; choose another") from error
+
+
+def _foreign(bundle: Bundle, device: torch.device | str) -> Loaded:
+    card = Card(
+        dims=bundle.dims, vocabulary=bundle.vocabulary, shards_uri=None, shards_fingerprint=None, audio="speech"
+    )
+    return Loaded(
+        net=bundle.network().to(device),
+        tokenizer=bundle.vocabulary.tokenizer(),
+        card=card,
+        step=0,
+        alignment_heads=bundle.alignment_heads,
+    )

@@ -13,7 +13,6 @@ import math
 from typing import TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.errors import DataError
@@ -22,6 +21,8 @@ SAMPLE_RATE = 16_000
 N_FFT = 400
 HOP = 160
 MIN_SAMPLES = N_FFT // 2 + 1  # the window is mirrored at both ends, which takes this many
+NUM_BANDS = 4  # a mel filter touches few frequencies: products of four bands are a third of the whole one's
+CPU_FRAMES = 600  # at a time on a CPU: what is computed of them stays in cache (1.3x, one core, 2026-11)
 
 Count = TypeVar("Count", int, Tensor)
 
@@ -45,9 +46,12 @@ def log_mel(audio_BN: Tensor, n_mels: int, lengths_B: Tensor | None = None) -> T
         )
     with torch.autocast(audio_BN.device.type, enabled=False):
         padded_BN = _mirror_ends(audio_BN.float(), lengths_B)
-        # On a CPU a row at a time stays in cache: twice as fast as 16 rows at once (measured, one core).
-        rows = padded_BN.split(1) if audio_BN.device.type == "cpu" else (padded_BN,)
-        mel_BFT = torch.cat([_log_power(row_BN, n_mels) for row_BN in rows])
+        frames_BTN = padded_BN.unfold(-1, N_FFT, HOP)[:, :-1]  # without the last frame, as at OpenAI
+        if audio_BN.device.type == "cpu":
+            mel_BFT = torch.cat([_by_parts(row_TN, n_mels) for row_TN in frames_BTN.split(1)])
+        else:
+            mel_BFT = _mel_power(frames_BTN, n_mels)
+        mel_BFT = mel_BFT.clamp_(min=1e-10).log10_()
     valid_BT = None
     if lengths_B is not None:
         valid_BT = torch.arange(mel_BFT.shape[-1], device=mel_BFT.device) < frames(lengths_B)[:, None]
@@ -70,25 +74,41 @@ def mel_filters(n_mels: int, device: torch.device) -> Tensor:
     return (triangles * (2.0 / (hertz[2:] - hertz[:-2]))[:, None]).to(device, torch.float32)
 
 
+@functools.cache
+def _bands(n_mels: int, device: torch.device) -> tuple[tuple[int, int, Tensor], ...]:
+    """Return the filterbank in bands of filters: first frequency bin, end, filters (F, C) between them."""
+    bands: list[tuple[int, int, Tensor]] = []
+    for filters in mel_filters(n_mels, device).chunk(NUM_BANDS):
+        touched = filters.any(dim=0).nonzero()
+        start, end = int(touched[0]), int(touched[-1]) + 1
+        bands.append((start, end, filters[:, start:end].contiguous()))
+    return tuple(bands)
+
+
 def _mirror_ends(audio_BN: Tensor, lengths_B: Tensor | None) -> Tensor:
     """Extend each row by its own mirror image at both of its ends, as a centred STFT does."""
     half = N_FFT // 2
-    padded_BN = F.pad(audio_BN, (half, half), mode="reflect")
+    head, tail = audio_BN[:, 1 : half + 1].flip(1), audio_BN[:, -half - 1 : -1].flip(1)
+    padded_BN = torch.cat([head, audio_BN, tail], dim=1)  # F.pad takes 5x as long
     if lengths_B is None:
         return padded_BN
-    tail = torch.arange(half, device=audio_BN.device)[None, :]
-    mirror = audio_BN.gather(1, (lengths_B[:, None] - 2 - tail).clamp(min=0))
-    return padded_BN.scatter(1, half + lengths_B[:, None] + tail, mirror)
+    places = torch.arange(half, device=audio_BN.device)[None, :]
+    mirror = audio_BN.gather(1, (lengths_B[:, None] - 2 - places).clamp(min=0))
+    return padded_BN.scatter_(1, half + lengths_B[:, None] + places, mirror)
 
 
-def _log_power(padded_BN: Tensor, n_mels: int) -> Tensor:
-    """Return log10 of the mel power, before the range is cut; without the last frame, as at OpenAI."""
-    window = torch.hann_window(N_FFT, device=padded_BN.device)
-    frames_BTN = padded_BN.unfold(-1, N_FFT, HOP)[:, :-1] * window  # torch.stft took 5x longer on one core
-    spectrum_BTC = torch.fft.rfft(frames_BTN)
+def _by_parts(frames_BTN: Tensor, n_mels: int) -> Tensor:
+    return torch.cat([_mel_power(part_BTN, n_mels) for part_BTN in frames_BTN.split(CPU_FRAMES, dim=1)], dim=2)
+
+
+def _mel_power(frames_BTN: Tensor, n_mels: int) -> Tensor:
+    """Return the power of each mel bin (BFT); torch.stft took 5x longer on one core."""
+    window = torch.hann_window(N_FFT, device=frames_BTN.device)
+    spectrum_BTC = torch.fft.rfft(frames_BTN * window)
     power_BTC = torch.addcmul(spectrum_BTC.real.square(), spectrum_BTC.imag, spectrum_BTC.imag)
-    mel_BTF = F.linear(power_BTC, mel_filters(n_mels, padded_BN.device))
-    return mel_BTF.clamp_(min=1e-10).log10_().transpose(1, 2)
+    power_BCT = power_BTC.transpose(1, 2)
+    bands = _bands(n_mels, frames_BTN.device)
+    return torch.cat([filters_FC @ power_BCT[:, start:end] for start, end, filters_FC in bands], dim=1)
 
 
 # Slaney's Auditory Toolbox (1998): linear to 1 kHz, then 27 steps for each factor of 6.4.

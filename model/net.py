@@ -2,7 +2,7 @@
 
 Beyond the original it takes windows shorter than 30 s without padding them to 30 s, and drops residual
 branches at random in training (stochastic depth, as large-v2 did). It does not compute features
-(model/mel.py) nor choose tokens (model/decode.py).
+(model/mel.py) nor choose tokens (model/decoding/, which keeps keys and values from step to step).
 
 Tensor suffixes: B rows, F mel bins, T mel frames (10 ms), S audio positions (20 ms), L text tokens,
 D width, H heads, K width of a head, V vocabulary.
@@ -10,16 +10,20 @@ D width, H heads, K width of a head, V vocabulary.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import CheckpointPolicy, checkpoint, create_selective_checkpoint_contexts
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, unknown_name
 
-KeysValues = tuple[Tensor, Tensor]  # each BHSK (or BHLK)
+Recompute = Literal["nothing", "cheap", "layers"]
+RECOMPUTE: tuple[Recompute, ...] = ("nothing", "cheap", "layers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,36 +58,6 @@ class ModelDimensions:
                 )
 
 
-@dataclass(slots=True)
-class LayerCache:
-    """Hold one decoder layer's keys and values: those of the text grow, those of the audio stay."""
-
-    self_kv: KeysValues | None = None
-    cross_kv: KeysValues | None = None
-
-    def extend(self, kv: KeysValues) -> KeysValues:
-        """Append the keys and values of new tokens and return all of them."""
-        if self.self_kv is not None:
-            (old_keys, old_values), (keys, values) = self.self_kv, kv
-            kv = torch.cat([old_keys, keys], dim=2), torch.cat([old_values, values], dim=2)
-        self.self_kv = kv
-        return kv
-
-
-class KVCache:
-    """Hold what incremental decoding need not compute again; the decoder fills it."""
-
-    def __init__(self, dims: ModelDimensions) -> None:
-        self.layers = [LayerCache() for _ in range(dims.n_text_layer)]
-        self.num_tokens = 0
-
-    def select(self, rows_B: Tensor) -> None:
-        """Keep only these rows, in this order (finished rows leave the batch)."""
-        for layer in self.layers:
-            layer.self_kv = _select(layer.self_kv, rows_B)
-            layer.cross_kv = _select(layer.cross_kv, rows_B)
-
-
 class MultiHeadAttention(nn.Module):
     """Attend with scaled dot products (Vaswani et al. 2017, §3.2.2); keys have no bias, as at OpenAI."""
 
@@ -95,14 +69,10 @@ class MultiHeadAttention(nn.Module):
         self.value = nn.Linear(n_state, n_state)
         self.out = nn.Linear(n_state, n_state)
 
-    def keys_values(self, x_BSD: Tensor | None) -> KeysValues:
-        """Project what is attended to."""
-        return self._heads(self.key(x_BSD)), self._heads(self.value(x_BSD))
-
-    def forward(self, x_BLD: Tensor, kv: KeysValues, mask: Tensor | None, is_causal: bool = False) -> Tensor:
-        """Attend from x to the keys and values; `mask` is True where attention is allowed."""
-        q_BHLK = self._heads(self.query(x_BLD))
-        y_BHLK = F.scaled_dot_product_attention(q_BHLK, *kv, attn_mask=mask, is_causal=is_causal)
+    def forward(self, x_BLD: Tensor, to_BSD: Tensor, mask: Tensor | None, is_causal: bool = False) -> Tensor:
+        """Attend from x to another sequence, or to itself; `mask` is True where attention is allowed."""
+        q_BHLK, k_BHSK, v_BHSK = map(self._heads, (self.query(x_BLD), self.key(to_BSD), self.value(to_BSD)))
+        y_BHLK = F.scaled_dot_product_attention(q_BHLK, k_BHSK, v_BHSK, attn_mask=mask, is_causal=is_causal)
         return self.out(y_BHLK.transpose(1, 2).flatten(2))
 
     def _heads(self, x_BLD: Tensor) -> Tensor:
@@ -128,17 +98,12 @@ class ResidualAttentionBlock(nn.Module):
         mask: Tensor | None = None,
         audio_BSD: Tensor | None = None,
         audio_mask: Tensor | None = None,
-        cache: LayerCache | None = None,
     ) -> Tensor:
-        """Run the layer; masks are True where attention may go, and a decoder layer without one is causal."""
-        cache = cache or LayerCache()
+        """Run the layer; masks are True where attention may go, and a decoder layer is causal."""
         h_BLD = self.attn_ln(x_BLD)
-        is_causal = self.cross_attn is not None and mask is None and h_BLD.shape[1] > 1
-        kv = cache.extend(self.attn.keys_values(h_BLD))
-        x_BLD = x_BLD + self._drop(self.attn(h_BLD, kv, mask, is_causal))
-        if self.cross_attn is not None and self.cross_attn_ln is not None:
-            cache.cross_kv = cache.cross_kv or self.cross_attn.keys_values(audio_BSD)
-            x_BLD = x_BLD + self._drop(self.cross_attn(self.cross_attn_ln(x_BLD), cache.cross_kv, audio_mask))
+        x_BLD = x_BLD + self._drop(self.attn(h_BLD, h_BLD, mask, is_causal=self.cross_attn is not None))
+        if self.cross_attn is not None and self.cross_attn_ln is not None and audio_BSD is not None:
+            x_BLD = x_BLD + self._drop(self.cross_attn(self.cross_attn_ln(x_BLD), audio_BSD, audio_mask))
         return x_BLD + self._drop(self.mlp(self.mlp_ln(x_BLD)))
 
     def _drop(self, branch_BLD: Tensor) -> Tensor:
@@ -155,8 +120,9 @@ class AudioEncoder(nn.Module):
 
     positional_embedding: Tensor
 
-    def __init__(self, dims: ModelDimensions, stochastic_depth: float) -> None:
+    def __init__(self, dims: ModelDimensions, stochastic_depth: float, recompute: Recompute = "nothing") -> None:
         super().__init__()
+        self.recompute: Recompute = recompute
         state = dims.n_audio_state
         self.conv1 = nn.Conv1d(dims.n_mels, state, kernel_size=3, padding=1)
         self.conv2 = nn.Conv1d(state, state, kernel_size=3, stride=2, padding=1)
@@ -182,15 +148,16 @@ class AudioEncoder(nn.Module):
         valid_BS = _valid(None if lengths_B is None else audio_length(lengths_B), num_positions)
         mask = None if valid_BS is None else valid_BS[:, None, None, :]
         for block in self.blocks:
-            x_BSD = block(x_BSD, mask)
+            x_BSD = _run(block, self.recompute, x_BSD, mask)
         return _zero_padding(self.ln_post(x_BSD), valid_BS, dim=2)
 
 
 class TextDecoder(nn.Module):
     """Predict the next token from earlier tokens and the encoded audio; the output head is the embedding."""
 
-    def __init__(self, dims: ModelDimensions, stochastic_depth: float) -> None:
+    def __init__(self, dims: ModelDimensions, stochastic_depth: float, recompute: Recompute = "nothing") -> None:
         super().__init__()
+        self.recompute: Recompute = recompute
         state = dims.n_text_state
         self.token_embedding = nn.Embedding(dims.n_vocab, state)
         self.positional_embedding = nn.Parameter(torch.empty(dims.n_text_ctx, state))
@@ -200,41 +167,35 @@ class TextDecoder(nn.Module):
         )
         self.ln = nn.LayerNorm(state)
 
-    def forward(
-        self,
-        tokens_BL: Tensor,
-        audio_BSD: Tensor,
-        audio_lengths_B: Tensor | None = None,
-        cache: KVCache | None = None,
-    ) -> Tensor:
-        """Return logits_BLV in float32; with a `cache`, `tokens_BL` are only the tokens not yet in it."""
-        start = 0 if cache is None else cache.num_tokens
-        end = start + tokens_BL.shape[1]
-        max_tokens = self.positional_embedding.shape[0]
-        assert end <= max_tokens, f"{end} tokens exceed n_text_ctx {max_tokens}"
-        x_BLD = self.token_embedding(tokens_BL) + self.positional_embedding[start:end]
+    def forward(self, tokens_BL: Tensor, audio_BSD: Tensor, audio_lengths_B: Tensor | None = None) -> Tensor:
+        """Return logits_BLV in float32; `audio_lengths_B` are audio positions per row."""
+        num_tokens, max_tokens = tokens_BL.shape[1], self.positional_embedding.shape[0]
+        assert num_tokens <= max_tokens, f"{num_tokens} tokens exceed n_text_ctx {max_tokens}"
+        x_BLD = self.token_embedding(tokens_BL) + self.positional_embedding[:num_tokens]
         valid_BS = _valid(audio_lengths_B, audio_BSD.shape[1])
         audio_mask = None if valid_BS is None else valid_BS[:, None, None, :]
-        mask = _causal_mask(start, end, tokens_BL.device)
-        for layer, block in enumerate(self.blocks):
-            layer_cache = None if cache is None else cache.layers[layer]
-            x_BLD = block(x_BLD, mask, audio_BSD, audio_mask, layer_cache)
-        if cache is not None:
-            cache.num_tokens = end
+        for block in self.blocks:
+            x_BLD = _run(block, self.recompute, x_BLD, None, audio_BSD, audio_mask)
         return F.linear(self.ln(x_BLD), self.token_embedding.weight).float()
 
 
 class Whisper(nn.Module):
     """The whole network. Loads OpenAI's `model_state_dict` unchanged, and saves one OpenAI's code loads."""
 
-    def __init__(self, dims: ModelDimensions, stochastic_depth: float = 0.0) -> None:
-        """Build with weights ready for training; `stochastic_depth` is the drop rate of the last layers."""
+    def __init__(self, dims: ModelDimensions, stochastic_depth: float = 0.0, recompute: Recompute = "nothing") -> None:
+        """Build with weights ready for training; `stochastic_depth` is the drop rate of the last layers.
+
+        `recompute` says what the backward pass computes again rather than keep: "cheap" all but matrix products
+        and attention, "layers" everything but each layer's input.
+        """
         super().__init__()
+        if recompute not in RECOMPUTE:
+            raise unknown_name("recompute", recompute, RECOMPUTE)
         if not 0.0 <= stochastic_depth < 1.0:
             raise UserError(f"stochastic_depth {stochastic_depth} is no drop rate; expected 0 to below 1; try 0.1")
         self.dims = dims
-        self.encoder = AudioEncoder(dims, stochastic_depth)
-        self.decoder = TextDecoder(dims, stochastic_depth)
+        self.encoder = AudioEncoder(dims, stochastic_depth, recompute)
+        self.decoder = TextDecoder(dims, stochastic_depth, recompute)
         self._init_weights()
 
     def forward(self, mel_BFT: Tensor, tokens_BL: Tensor, lengths_B: Tensor | None = None) -> Tensor:
@@ -297,12 +258,17 @@ def _zero_padding(x: Tensor, valid_BT: Tensor | None, dim: int) -> Tensor:
     return x if valid_BT is None else x.masked_fill(~valid_BT.unsqueeze(dim), 0.0)
 
 
-def _causal_mask(start: int, end: int, device: torch.device) -> Tensor | None:
-    """Return the mask for several tokens after cached ones; None where one token or no cache needs none."""
-    if start == 0 or end - start == 1:
-        return None
-    return torch.ones(end - start, end, dtype=torch.bool, device=device).tril(start)
+def _run(block: nn.Module, recompute: Recompute, *inputs: Tensor | None) -> Tensor:
+    """Run a layer; in training its activations may be computed again in the backward pass."""
+    if recompute == "nothing" or not torch.is_grad_enabled():
+        return block(*inputs)
+    if recompute == "layers":
+        return checkpoint(block, *inputs, use_reentrant=False)
+    contexts = functools.partial(create_selective_checkpoint_contexts, _keep_costly)
+    return checkpoint(block, *inputs, use_reentrant=False, context_fn=contexts)
 
 
-def _select(kv: KeysValues | None, rows_B: Tensor) -> KeysValues | None:
-    return None if kv is None else (kv[0][rows_B], kv[1][rows_B])
+def _keep_costly(_context: object, op: object, *_args: object, **_kwargs: object) -> CheckpointPolicy:
+    """Keep what matrix products and attention give: nearly all the time, and half of the memory."""
+    is_costly = "attention" in str(op) or op in (torch.ops.aten.mm.default, torch.ops.aten.addmm.default)
+    return CheckpointPolicy.MUST_SAVE if is_costly else CheckpointPolicy.PREFER_RECOMPUTE

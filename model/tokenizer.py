@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -19,16 +19,19 @@ import tiktoken
 from tokenizers import Regex, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as TrainableTokenizer
 
+from model.bpe import merge
 from pipeline.errors import DataError, UserError, unknown_name
 from pipeline.languages import LANGUAGES
 
 TIMESTAMP_STEP_MS = 20  # Whisper §2.3
 MAX_TIMESTAMP_MS = 30_000
 NUM_TIMESTAMPS = MAX_TIMESTAMP_MS // TIMESTAMP_STEP_MS + 1
+NUM_SPECIAL_TOKENS = 8 + NUM_TIMESTAMPS  # languages aside
 
 # GPT-2's word pattern, which OpenAI's multilingual vocabulary keeps.
 WORD_PATTERN = r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 
+_WORDS = pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="isolated")
 _EMPTY = b"="  # how OpenAI's file writes its last text token, which is empty
 
 
@@ -47,6 +50,8 @@ class Tokenizer:
             special_tokens=ids,
             explicit_n_vocab=len(ranks) + len(ids),
         )
+        self.ranks: Mapping[bytes, int] = ranks
+        self.special_ids: Mapping[str, int] = ids
         self.num_text_tokens = len(ranks)
         self.n_vocab = len(ranks) + len(ids)
         self.eot = ids["<|endoftext|>"]
@@ -59,7 +64,7 @@ class Tokenizer:
         self.no_timestamps = ids["<|notimestamps|>"]
         self.timestamp_begin = ids["<|0.00|>"]
         self.all_language_ids = tuple(self.sot + 1 + slot for slot in range(num_languages))
-        self.fingerprint = hashlib.sha256(_rank_file(ranks) + "\n".join(names).encode()).hexdigest()
+        self.fingerprint = hashlib.sha256(rank_file(ranks) + "\n".join(names).encode()).hexdigest()
 
     @classmethod
     def openai(cls, num_languages: int = 99) -> Tokenizer:
@@ -74,6 +79,15 @@ class Tokenizer:
     def encode(self, text: str) -> list[int]:
         """Return text tokens only; a literal '<|en|>' in the text is ordinary text."""
         return self._encoding.encode_ordinary(text)
+
+    def encode_with_dropout(self, text: str, dropout: float, draw: Callable[[], float]) -> list[int]:
+        """Return text tokens as `encode` does, but for merges left out with probability `dropout`.
+
+        `draw` gives uniform numbers in [0, 1). 30 times slower than `encode`, and made for training.
+        """
+        words = (word.encode() for word, _ in _WORDS.pre_tokenize_str(text))
+        merged = (merge(word, self.ranks, is_dropped=lambda: draw() < dropout) for word in words)
+        return [self.ranks[token] for parts in merged for token in parts]
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of the text tokens, special ones dropped; broken UTF-8 becomes U+FFFD."""
@@ -120,8 +134,22 @@ def train_bpe(texts: Iterable[str], vocab_size: int) -> bytes:
             f"vocab_size {vocab_size} is too large for these texts; "
             f"they give {len(vocab)} tokens; add text or ask for fewer"
         )
-    byte_of = _byte_of_char()
-    return _rank_file({bytes(byte_of[char] for char in token): rank for token, rank in vocab.items()})
+    byte_of = byte_of_char()
+    return rank_file({bytes(byte_of[char] for char in token): rank for token, rank in vocab.items()})
+
+
+def rank_file(ranks: Mapping[bytes, int]) -> bytes:
+    """Write ranks as a rank file."""
+    in_order = sorted(ranks, key=ranks.__getitem__)
+    return b"".join(b"%s %d\n" % (base64.b64encode(token) or _EMPTY, ranks[token]) for token in in_order)
+
+
+@functools.cache
+def byte_of_char() -> dict[str, int]:
+    """Return GPT-2's map from printable stand-in characters back to bytes."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
 def _train(texts: Iterable[str], vocab_size: int) -> TrainableTokenizer:
@@ -129,7 +157,7 @@ def _train(texts: Iterable[str], vocab_size: int) -> TrainableTokenizer:
     bpe = TrainableTokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(WORD_PATTERN), behavior="isolated"),
+            _WORDS,
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -170,11 +198,6 @@ def _special_names(codes: Sequence[str]) -> list[str]:
     ]
 
 
-def _rank_file(ranks: dict[bytes, int]) -> bytes:
-    in_order = sorted(ranks, key=ranks.__getitem__)
-    return b"".join(b"%s %d\n" % (base64.b64encode(token) or _EMPTY, ranks[token]) for token in in_order)
-
-
 def _parse_ranks(source: str | Path | bytes) -> dict[bytes, int]:
     name, content = ("<bytes>", source) if isinstance(source, bytes) else (str(source), Path(source).read_bytes())
     ranks: dict[bytes, int] = {}
@@ -193,10 +216,3 @@ def _parse_ranks(source: str | Path | bytes) -> dict[bytes, int]:
             f"rank file {name!r} is incomplete; expected all 256 bytes and ranks 0 to n-1; fetch or train it again"
         )
     return ranks
-
-
-def _byte_of_char() -> dict[str, int]:
-    """Return GPT-2's map from printable stand-in characters back to bytes."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from model.sample import Cue, Sample
 from model.tokenizer import TIMESTAMP_STEP_MS, Tokenizer
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UserError
 from pipeline.languages import language
 
 
@@ -20,13 +20,19 @@ class TaskOptions:
     """Say how examples are written.
 
     `language_id_with_text`: detect_language is trained as language token and text (the project's notes);
-    without it the language token is the whole answer, as in Whisper.
+    without it the language token is the whole answer, as in Whisper. `bpe_dropout` is the share of merges left out
+    of the target's text, at random: the same words come in other tokens (Provilkov et al. 2020, who used 0.1).
     """
 
     prev_text_prob: float = 0.5  # Whisper, Table 17: condition on prior text rate
     timestamp_prob: float = 0.5  # not published by OpenAI
     max_tokens: int = 448  # Whisper's text context
     language_id_with_text: bool = True
+    bpe_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.bpe_dropout < 1.0:
+            raise UserError(f"bpe_dropout {self.bpe_dropout} is no share; expected 0 to below 1; try 0.1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +89,11 @@ def encode_speech(
     partial = ordered and _is_partial(cues[-1], sample)
     whole = cues[:-1] if partial else cues
     timestamps = ordered and (wants_timestamps or (partial and not whole))
+    write = writer(sample, tokenizer, options, rng)
     if timestamps:
-        target = [token for cue in cues for token in _timed(cue, sample, tokenizer)]
+        target = [token for cue in cues for token in _timed(cue, sample, tokenizer, write)]
     else:
-        text = " ".join(cue.text.strip() for cue in whole) if partial else sample.text
-        target = tokenizer.encode(spoken_text(text, sample))
+        target = write(" ".join(cue.text.strip() for cue in whole) if partial else sample.text)
     tokens = [*tokenizer.sot_sequence(sample.lang, task, timestamps), *target, tokenizer.eot]
     check_length(tokens, sample, options)
     prev = _previous_text(sample, tokenizer, options, len(tokens)) if wants_prev else []
@@ -96,6 +102,13 @@ def encode_speech(
         loss_mask=[False] * (len(prev) + 1) + [True] * (len(tokens) - 1),
         audio_ms=cues[-1].start_ms if partial and not timestamps else None,
     )
+
+
+def writer(sample: Sample, tokenizer: Tokenizer, options: TaskOptions, rng: Rng) -> Callable[[str], list[int]]:
+    """Return how the sample's text becomes tokens; draws from `rng` only where merges are left out."""
+    if options.bpe_dropout == 0.0:
+        return lambda text: tokenizer.encode(spoken_text(text, sample))
+    return lambda text: tokenizer.encode_with_dropout(spoken_text(text, sample), options.bpe_dropout, rng.random)
 
 
 def spoken_text(text: str, sample: Sample) -> str:
@@ -121,13 +134,13 @@ def _previous_text(sample: Sample, tokenizer: Tokenizer, options: TaskOptions, n
     return [tokenizer.sot_prev, *tokenizer.encode(spoken_text(sample.prev_text or "", sample))[-room:]]
 
 
-def _timed(cue: Cue, sample: Sample, tokenizer: Tokenizer) -> list[int]:
+def _timed(cue: Cue, sample: Sample, tokenizer: Tokenizer, write: Callable[[str], list[int]]) -> list[int]:
     """Return start, text, end; of a cue that the window cuts off only the start (Whisper §2.3)."""
     start = tokenizer.timestamp(cue.start_ms)
     if _is_partial(cue, sample):
         return [start]
     end = tokenizer.timestamp(min(cue.end_ms, sample.duration_ms))
-    return [start, *tokenizer.encode(spoken_text(cue.text, sample)), end]
+    return [start, *write(cue.text), end]
 
 
 def _is_partial(cue: Cue, sample: Sample) -> bool:

@@ -7,7 +7,7 @@ The notes' form goes on with the text, and no task token stands between: "Output
 from __future__ import annotations
 
 from model.sample import Sample
-from model.tasks.base import Encoded, Rng, TaskOptions, check_length, has_task, spoken_text
+from model.tasks.base import Encoded, Rng, TaskOptions, check_length, has_task, writer
 from model.tokenizer import Tokenizer
 
 
@@ -17,9 +17,9 @@ def eligible(sample: Sample) -> bool:
 
 
 def encode(sample: Sample, tokenizer: Tokenizer, options: TaskOptions, rng: Rng) -> Encoded:
-    """Write sot, language and, in the notes' form, text and eot; draws nothing from `rng`."""
+    """Write sot, language and, in the notes' form, text and eot; draws from `rng` only for BPE dropout."""
     tokens = [tokenizer.sot, tokenizer.language_id(sample.lang)]
     if options.language_id_with_text:
-        tokens += [*tokenizer.encode(spoken_text(sample.text, sample)), tokenizer.eot]
+        tokens += [*writer(sample, tokenizer, options, rng)(sample.text), tokenizer.eot]
     check_length(tokens, sample, options)
     return Encoded(tokens=tokens, loss_mask=[False] + [True] * (len(tokens) - 1))

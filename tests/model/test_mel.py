@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from model import mel as mel_module
 from model.mel import frames, log_mel, mel_filters
 from pipeline.errors import DataError
 
@@ -60,6 +61,13 @@ def test_a_padded_row_equals_the_row_computed_alone(num_samples: int) -> None:
     assert alone.shape[1] == frames(num_samples)
     torch.testing.assert_close(mel[:, : alone.shape[1]], alone, atol=1e-6, rtol=0)
     assert not mel[:, alone.shape[1] :].any()
+
+
+def test_long_windows_are_computed_in_parts_that_join(monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = waveform(16_000 * 7)[None]
+    in_parts = log_mel(audio, 80)
+    monkeypatch.setattr(mel_module, "CPU_FRAMES", 10_000)
+    torch.testing.assert_close(in_parts, log_mel(audio, 80), atol=1e-6, rtol=0)
 
 
 def test_a_loud_row_does_not_raise_the_floor_of_a_quiet_one() -> None:

@@ -1,14 +1,18 @@
-"""The network: OpenAI's keys and numbers, and windows of any length, cached or not, giving the same result."""
+"""The network: OpenAI's keys and numbers, and windows of any length giving the same result."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import torch
+import torch._dynamo
 from torch import Tensor
 
-from model.net import KVCache, ModelDimensions, Whisper, num_parameters, sinusoids
+from model.net import ModelDimensions, Whisper, num_parameters, sinusoids
 from pipeline.errors import UserError
 
 SMALL = dict(
@@ -17,7 +21,7 @@ SMALL = dict(
 )  # fmt: skip
 
 
-def small_model(**options: float) -> Whisper:
+def small_model(**options: Any) -> Whisper:
     torch.manual_seed(0)
     model = Whisper(ModelDimensions(**SMALL), **options).eval()
     for parameter in model.parameters():
@@ -127,22 +131,51 @@ def test_a_token_does_not_see_the_tokens_after_it() -> None:
     assert not torch.allclose(one[:, 2:], other[:, 2:])
 
 
-@pytest.mark.parametrize("chunks", [[1, 1, 1, 1, 1, 1], [3, 1, 2], [1, 4, 1]])
-def test_cached_decoding_equals_full_recompute(chunks: list[int]) -> None:
-    model, tokens = small_model(), torch.randint(50, (2, 6))
-    audio, audio_lengths = torch.randn(2, 30, 16), torch.tensor([30, 11])
-    cache = KVCache(model.dims)
-    parts = [model.decoder(part, audio, audio_lengths, cache) for part in tokens.split(chunks, dim=1)]
-    torch.testing.assert_close(torch.cat(parts, 1), model.decoder(tokens, audio, audio_lengths), atol=1e-5, rtol=0)
+@pytest.mark.parametrize("recompute", ["cheap", "layers"])
+def test_recomputing_keeps_less_and_gives_the_same_gradients(recompute: str) -> None:
+    grads, kept_bytes = {}, {}
+    for mode in ("nothing", recompute):
+        model = small_model(stochastic_depth=0.3, recompute=mode).train()
+        mel, lengths = mel_rows(60, 21)
+        torch.manual_seed(3)
+        with saved_activations() as saved:
+            loss = model(mel, torch.randint(50, (2, 12)), lengths).logsumexp(-1).sum()
+        kept_bytes[mode] = sum(saved)
+        loss.backward()
+        grads[mode] = [weight.grad for weight in model.parameters()]
+    for plain, again in zip(grads["nothing"], grads[recompute], strict=True):
+        torch.testing.assert_close(plain, again, atol=1e-6, rtol=1e-5)
+    assert kept_bytes[recompute] < 0.6 * kept_bytes["nothing"]
 
 
-def test_rows_selected_from_the_cache_go_on_as_before() -> None:
-    model, tokens, audio = small_model(), torch.randint(50, (3, 4)), torch.randn(3, 30, 16)
-    cache, rows = KVCache(model.dims), torch.tensor([2, 0])
-    model.decoder(tokens[:, :3], audio, None, cache)
-    cache.select(rows)
-    last = model.decoder(tokens[rows, 3:], audio[rows], None, cache)
-    torch.testing.assert_close(last, model.decoder(tokens, audio)[rows, 3:], atol=1e-5, rtol=0)
+@contextmanager
+def saved_activations() -> Iterator[list[int]]:
+    """Collect the bytes of what autograd saves, each storage once."""
+    saved: dict[int, int] = {}
+    sizes: list[int] = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        saved[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        yield sizes
+    sizes += saved.values()
+
+
+def test_an_unknown_way_to_recompute_is_named_with_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"recompute 'layer' does not exist; have .*; did you mean 'layers'\?"):
+        small_model(recompute="layer")
+
+
+@pytest.mark.parametrize("recompute", ["nothing", "cheap", "layers"])
+def test_training_compiles_to_one_graph(recompute: str) -> None:
+    torch._dynamo.reset()
+    dims = ModelDimensions(**SMALL | {"n_audio_layer": 1, "n_text_layer": 1})
+    model = Whisper(dims, stochastic_depth=0.3, recompute=recompute).train()
+    mel, lengths = mel_rows(60, 21)
+    backend = "aot_eager" if recompute == "cheap" else "eager"  # one traces the backward pass too; it takes seconds
+    torch.compile(model, fullgraph=True, backend=backend)(mel, torch.randint(50, (2, 12)), lengths).sum().backward()
 
 
 def test_fresh_logits_are_near_uniform() -> None:

@@ -176,6 +176,24 @@ def test_the_same_draws_give_the_same_tokens() -> None:
     assert encode("transcribe", SPEECH, options, seed=7) == encode("transcribe", SPEECH, options, seed=7)
 
 
+def test_dropout_writes_the_same_target_in_other_tokens_and_leaves_the_prompt() -> None:
+    options = replace(TIMED, prev_text_prob=1.0, bpe_dropout=0.5)
+    plain = encode("transcribe", SPEECH, replace(options, bpe_dropout=0.0)).tokens
+    drawn = [encode("transcribe", SPEECH, options, seed).tokens for seed in range(8)]
+    assert len({tuple(tokens) for tokens in drawn}) > 4
+    assert {TOKENIZER.decode(tokens) for tokens in drawn} == {TOKENIZER.decode(plain)}
+    assert {tuple(tokens[:5]) for tokens in drawn} == {(PREV, *HELLO, SOT, EN, TRANSCRIBE)}
+    found = encode("detect_language", SPEECH, options).tokens
+    assert TOKENIZER.decode(found) == " Hello world."
+    assert len(found) > len(encode("detect_language", SPEECH, PLAIN).tokens)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_dropout_that_is_no_share_is_refused(share: float) -> None:
+    with pytest.raises(UserError, match=f"bpe_dropout {share} is no share; expected 0 to below 1; try 0.1"):
+        TaskOptions(bpe_dropout=share)
+
+
 @pytest.mark.parametrize(
     ("sample", "names"),
     [

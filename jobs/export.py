@@ -1,0 +1,26 @@
+"""Write a checkpoint in another format: python jobs/export.py checkpoint=PATH format=huggingface out=FOLDER"""
+
+from __future__ import annotations
+
+import hydra
+from omegaconf import DictConfig
+
+from jobs.cli import clean_errors
+from jobs.config import instantiate
+from model.checkpoint import load
+from model.export import ExportOptions, export
+
+
+@hydra.main(version_base=None, config_path="../conf", config_name="export")
+@clean_errors
+def main(cfg: DictConfig) -> None:
+    """Load, write, and name the files."""
+    settings = instantiate(cfg)
+    options = ExportOptions(**{name: settings[name] for name in ("format", "dtype", "quantization")})
+    files = export(load(settings["checkpoint"]), settings["checkpoint"], options, settings["out"])
+    for file in files:
+        print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
