@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import pyarrow as pa
 import torch
@@ -16,15 +17,19 @@ from model.augment import Augment
 from model.batch import Batch
 from model.checkpoint import Loaded
 from model.corpus import Corpus
-from model.decode import detect_language, greedy
+from model.decoding.batch import decode
+from model.decoding.engine import Engine
+from model.decoding.language import detect_language
+from model.decoding.options import DecodeOptions, Task, Window
 from model.examples import Encoder, HeldOutBatches, LoaderConfig
 from model.mel import HOP, log_mel
 from model.metrics import NORMALISER, LossTable, error_rates
 from model.tasks.base import TaskOptions
+from model.tokenizer import Tokenizer
 from pipeline import tables
 from pipeline.schema import EVAL_RESULT
 
-Rows = list[dict[str, object]]
+NO_SPEECH = "<|nospeech|>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +50,17 @@ class Scores:
     losses: dict[str, float]
 
 
-def evaluate(loaded: Loaded, batches: Iterable[Batch], device: torch.device) -> Scores:
+def evaluate(loaded: Loaded, batches: Iterable[Batch], device: torch.device, options: DecodeOptions) -> Scores:
     """Decode every window once for each task it serves, and take the loss of its right answer."""
     utterances: list[Utterance] = []
-    table = LossTable(device)
+    table, engine = LossTable(device), Engine(loaded.net)
     for batch in batches:
         on_device = batch.to(device)
         mel_BFT = log_mel(on_device.audio_BN, loaded.net.dims.n_mels, on_device.num_samples_B)
         frames_B = on_device.num_samples_B // HOP
         table.add(batch.tasks, batch.langs, *_losses(loaded, on_device, mel_BFT, frames_B))
-        utterances += _decode(loaded, on_device, mel_BFT, frames_B)
+        mels = [mel_FT[:, :size] for mel_FT, size in zip(mel_BFT, frames_B.tolist(), strict=True)]
+        utterances += _decode(engine, loaded.tokenizer, batch, mels, options)
     return Scores(utterances=tuple(utterances), losses=table.means())
 
 
@@ -104,36 +110,30 @@ def _losses(loaded: Loaded, batch: Batch, mel_BFT: Tensor, frames_B: Tensor) -> 
     return (nll_BL * mask_BL).sum(dim=1), mask_BL.sum(dim=1)
 
 
-def _decode(loaded: Loaded, batch: Batch, mel_BFT: Tensor, frames_B: Tensor) -> list[Utterance]:
-    """Decode the rows of each task together, since their prompts have one length."""
+def _decode(
+    engine: Engine, tokenizer: Tokenizer, batch: Batch, mels: Sequence[Tensor], options: DecodeOptions
+) -> list[Utterance]:
+    """Ask each task's question of the rows that serve it."""
     found: list[Utterance] = []
-    for name in sorted(set(batch.tasks)):
-        rows = [row for row, task in enumerate(batch.tasks) if task == name]
-        langs = [batch.langs[row] for row in rows]
-        hypotheses = _answers(loaded, name, langs, mel_BFT[rows], frames_B[rows])
-        references = [batch.texts[row] for row in rows] if name in ("transcribe", "translate") else langs
-        if name == "no_speech":
-            references = [NO_SPEECH] * len(rows)
+    for task in sorted(set(batch.tasks)):
+        rows = [row for row, name in enumerate(batch.tasks) if name == task]
+        langs, heard = [batch.langs[row] for row in rows], [mels[row] for row in rows]
+        if task in ("detect_language", "no_speech"):
+            starts = detect_language(engine, tokenizer, heard)
+            is_silence = task == "no_speech"
+            references = [NO_SPEECH] * len(rows) if is_silence else langs
+            found_speech = [NO_SPEECH if start.is_no_speech else "speech" for start in starts]
+            answers = found_speech if is_silence else [start.lang for start in starts]
+        else:
+            references = [batch.texts[row] for row in rows]
+            asked = cast(Task, task)
+            windows = [Window(mel_FT=mel_FT, task=asked, lang=lang) for mel_FT, lang in zip(heard, langs, strict=True)]
+            answers = [one.text for one in decode(engine, tokenizer, windows, options, size=len(windows))]
         found += [
-            Utterance(task=name, lang=lang, reference=reference, hypothesis=hypothesis)
-            for lang, reference, hypothesis in zip(langs, references, hypotheses, strict=True)
+            Utterance(task=task, lang=lang, reference=reference, hypothesis=answer)
+            for lang, reference, answer in zip(langs, references, answers, strict=True)
         ]
     return found
-
-
-NO_SPEECH = "<|nospeech|>"
-
-
-def _answers(loaded: Loaded, name: str, langs: Sequence[str], mel_BFT: Tensor, frames_B: Tensor) -> list[str]:
-    net, tokenizer = loaded.net, loaded.tokenizer
-    if name == "detect_language":
-        return [max(probs, key=probs.__getitem__) for probs in detect_language(net, mel_BFT, tokenizer, frames_B)]
-    if name == "no_speech":
-        heard = greedy(net, mel_BFT, frames_B, tokenizer, [[tokenizer.sot]] * len(langs), 1)
-        return [NO_SPEECH if answer.tokens[:1] == (tokenizer.no_speech,) else "speech" for answer in heard]
-    assert name in ("transcribe", "translate"), name
-    prompt = [tokenizer.sot_sequence(lang, name) for lang in langs]
-    return [answer.text for answer in greedy(net, mel_BFT, frames_B, tokenizer, prompt, net.dims.n_text_ctx)]
 
 
 def _measures(task: str, group: Sequence[Utterance]) -> dict[str, float]:

@@ -18,10 +18,10 @@ from model.decoding.language import Start, hear_start
 from model.decoding.options import Decoded, DecodeOptions, Fallback, Window
 from model.decoding.rules import NO_STAMPS, TokenRules
 from model.decoding.search import Group, choose
+from model.decoding.segments import FRAMES_PER_STAMP
 from model.tokenizer import NUM_TIMESTAMPS, Tokenizer
 from pipeline.errors import UserError
 
-FRAMES_PER_STAMP = 2  # of 10 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Batch:
                 f"tokenizer of {tokenizer.n_vocab} tokens does not fit the model; "
                 f"it has n_vocab {engine.dims.n_vocab}; load the tokenizer the model was trained with"
             )
-        self._engine, self._tokenizer, self._options, self._size = engine, tokenizer, options, size
+        self.engine, self.tokenizer, self.options, self._size = engine, tokenizer, options, size
         self._rules = TokenRules(tokenizer, options, engine.device)
         self._cache = Cache(engine, size, options.group, engine.dims.n_audio_ctx)
         self._running: list[_Running] = []
@@ -92,13 +92,13 @@ class Batch:
             windows.append(window)
         if not windows:
             return False
-        audio = self._engine.encode([window.mel_FT for window in windows])
+        audio = self.engine.encode([window.mel_FT for window in windows])
         first = len(self._running)
         asks = any(window.lang is None for window in windows)
-        starts = hear_start(self._engine, self._tokenizer, audio) if asks else [None] * len(windows)
+        starts = hear_start(self.engine, self.tokenizer, audio) if asks else [None] * len(windows)
         prompts = [self._prompt(window, start) for window, start in zip(windows, starts, strict=True)]
-        at_sot_PV, at_end_PV = self._engine.start(audio, prompts, self._tokenizer.sot, self._cache, first)
-        no_speech_probs = at_sot_PV.softmax(dim=-1)[:, self._tokenizer.no_speech].tolist()
+        at_sot_PV, at_end_PV = self.engine.start(audio, prompts, self.tokenizer.sot, self._cache, first)
+        no_speech_probs = at_sot_PV.softmax(dim=-1)[:, self.tokenizer.no_speech].tolist()
         for row, (window, start, prompt) in enumerate(zip(windows, starts, prompts, strict=True)):
             self._running.append(
                 _Running(
@@ -116,21 +116,21 @@ class Batch:
 
     def _prompt(self, window: Window, start: Start | None) -> list[int]:
         lang = window.lang if window.lang is not None else start.lang if start is not None else ""
-        asked = self._tokenizer.sot_sequence(lang, window.task, window.timestamps)
+        asked = self.tokenizer.sot_sequence(lang, window.task, window.timestamps)
         if not window.previous:
             return asked
-        kept = window.previous[-(self._engine.dims.n_text_ctx // 2 - 1) :]
-        return [self._tokenizer.sot_prev, *kept, *asked]
+        kept = window.previous[-(self.engine.dims.n_text_ctx // 2 - 1) :]
+        return [self.tokenizer.sot_prev, *kept, *asked]
 
     def _group(self, window: Window, num_prompt: int, attempt: int) -> Group:
-        context = self._engine.dims.n_text_ctx
-        wanted = self._options.max_tokens if self._options.max_tokens is not None else context // 2
+        context = self.engine.dims.n_text_ctx
+        wanted = self.options.max_tokens if self.options.max_tokens is not None else context // 2
         return Group(
-            size=self._options.group,
-            eot=self._tokenizer.eot,
-            options=self._options,
+            size=self.options.group,
+            eot=self.tokenizer.eot,
+            options=self.options,
             max_tokens=min(wanted, context - num_prompt + 1),
-            temperature=self._options.fallback.temperatures[attempt],
+            temperature=self.options.fallback.temperatures[attempt],
             rng=random.Random(f"{window.seed}:{attempt}"),
         )
 
@@ -143,7 +143,7 @@ class Batch:
     def _step(self, groups: Sequence[Group]) -> None:
         tokens = [said[-1] for group in groups for said in group.said]
         positions = [len(row.prompt) + len(row.group.said[0]) - 1 for row in self._running for _ in row.group.said]
-        logits_RV = self._engine.step(self._cache, tokens, positions)
+        logits_RV = self.engine.step(self._cache, tokens, positions)
         sources = self._advance(groups, logits_RV, self._running)
         self._cache.reorder(sources, max(positions) + 1)
 
@@ -159,15 +159,15 @@ class Batch:
         return sources
 
     def _break_loop(self, row: _Running) -> None:
-        limit = self._options.max_loop_repeats
-        if limit is not None and self._options.group == 1 and loop_length(row.group.said[0], limit):
+        limit = self.options.max_loop_repeats
+        if limit is not None and self.options.group == 1 and loop_length(row.group.said[0], limit):
             row.group.is_done = row.is_loop = True
 
     def _end(self, place: int) -> Finished | None:
         """Give the place free and return the answer, or begin again at the next temperature."""
         row = self._running[place]
         decoded = self._decoded(row)
-        if needs_retry(decoded, self._options.fallback, row.attempt):
+        if needs_retry(decoded, self.options.fallback, row.attempt):
             row.attempt += 1
             row.is_loop = False
             row.group = self._group(row.window, len(row.prompt), row.attempt)
@@ -183,8 +183,8 @@ class Batch:
         tokens, total = row.group.best()
         avg_logprob = total / (len(tokens) + 1)
         if row.is_loop:
-            tokens = tokens[: len(tokens) - loop_length(tokens, self._options.max_loop_repeats or 0)]
-        text = self._tokenizer.decode(tokens).strip()
+            tokens = tokens[: len(tokens) - loop_length(tokens, self.options.max_loop_repeats or 0)]
+        text = self.tokenizer.decode(tokens).strip()
         lang = row.window.lang if row.window.lang is not None else row.start.lang if row.start else ""
         return Decoded(
             tokens=tokens,

@@ -7,6 +7,7 @@ oneDNN's 13.0 ms, by torch._int_mm 148 ms (EPYC with AVX2, torch 2.13, 2026-11).
 from __future__ import annotations
 
 import copy
+import warnings
 from typing import TypeVar
 
 import torch
@@ -28,15 +29,12 @@ class Int8Linear(nn.Module):
             raise UserError(
                 f"int8 on {weight_ND.device} is not supported; expected an x86 CPU; set int8=false or device=cpu"
             )
-        with torch.inference_mode():
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch 2.13 announces another home for these tensors, not yet there
             weight_ND = weight_ND.detach().float()
             scale_N = weight_ND.abs().amax(dim=1).clamp(min=1e-12) / LEVELS
-            rounded_ND = (weight_ND / scale_N[:, None]).round().to(torch.int8)
             zeros_N = torch.zeros(len(scale_N), dtype=torch.long)
-            # The constructor quantize_per_channel itself uses, without its deprecation warning.
-            quantized_ND = torch._make_per_channel_quantized_tensor(  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
-                rounded_ND, scale_N.double(), zeros_N, 0
-            )
+            quantized_ND = torch.quantize_per_channel(weight_ND, scale_N.double(), zeros_N, 0, torch.qint8)
             self._packed = torch.ops.quantized.linear_prepack(quantized_ND, bias_N)
 
     def forward(self, x: Tensor) -> Tensor:

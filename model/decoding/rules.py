@@ -29,6 +29,7 @@ _SYMBOLS = [
 _NOTES = [*"♩♪♫♬♭♮♯"]
 _WORD_STARTS = (" -", " '")
 NO_STAMPS = -1
+FULL_VOCABULARY = 50_000  # text tokens; smaller ones write a rare word's start as a space and a letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class TokenRules:
         if options.suppress_non_speech:
             self._bias_V[list(non_speech_tokens(tokenizer))] = -math.inf
         self._bias_V = self._bias_V.to(device)
-        self._blanks = [*tokenizer.encode(" "), tokenizer.eot] if options.suppress_blank else []
+        self._blanks = _blanks(tokenizer) if options.suppress_blank else []
         latest_ms = options.max_initial_timestamp_ms
         self._last_initial = NUM_TIMESTAMPS - 1 if latest_ms is None else latest_ms // TIMESTAMP_STEP_MS
         self._steps_T = torch.arange(NUM_TIMESTAMPS, device=device)
@@ -107,12 +108,20 @@ class TokenRules:
         logits_RV[:, : self._begin].masked_fill_(prefer_R[:, None], -math.inf)
 
 
+def _blanks(tokenizer: Tokenizer) -> list[int]:
+    """Return what may not come first: the end, and a lone space unless the vocabulary needs it to begin rare words."""
+    space = tokenizer.encode(" ") if tokenizer.num_text_tokens >= FULL_VOCABULARY else []
+    return [*space, tokenizer.eot]
+
+
 @functools.cache
 def non_speech_tokens(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """Return the tokens that write what nobody says."""
-    found = {tokenizer.encode(start)[0] for start in _WORD_STARTS}
-    for symbol in (*_SYMBOLS, *_NOTES):
-        for tokens in (tokenizer.encode(symbol), tokenizer.encode(f" {symbol}")):
-            if len(tokens) == 1 or symbol in _NOTES:
-                found.add(tokens[0])
+    """Return the tokens that write what nobody says; a vocabulary too small to have one for a symbol keeps it."""
+    spellings = [*_WORD_STARTS, *_SYMBOLS, *(f" {symbol}" for symbol in _SYMBOLS)]
+    whole = (tokenizer.encode(spelling) for spelling in spellings)
+    found = {tokens[0] for tokens in whole if len(tokens) == 1}
+    for note in (*_NOTES, *(f" {note}" for note in _NOTES)):
+        first = tokenizer.encode(note)[0]
+        if len(tokenizer.bytes_of(first).strip()) > 1:  # a lone first byte begins quotes and dashes too
+            found.add(first)
     return tuple(sorted(found))
