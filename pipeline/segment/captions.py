@@ -1,140 +1,133 @@
-"""Read captions of any origin: SRT and WebVTT, found by content, with the damage they have on the web.
-
-The grammar is our own because the timing line must be found exactly: pysubs2 1.8.1 takes any line with two
-stamps for one, so a WebVTT line with two inline stamps starts a cue, and it keeps cues at 99:99:99 (measured
-2026-11).
-Other formats (ASS, TTML, SBV, plain text) are 'not_captions'.
-"""
+"""Read captions of any origin: the format is found by content, never by name, with the damage they have on the web."""
 
 from __future__ import annotations
 
-import codecs
-import html
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-_MAX_DAMAGE = 0.1  # share of non-ASCII characters that may be broken in text we still call UTF-8
+from pipeline.segment import charset, origin
+from pipeline.segment.cue import Caption, Cue, Draft, Reading, Unreadable
+from pipeline.segment.formats import (
+    ass,
+    foreign,
+    html,
+    json_segments,
+    lrc,
+    plain,
+    sbv,
+    srt,
+    ttml,
+    webvtt,
+    youtube_json3,
+    youtube_srv,
+)
+from pipeline.segment.joining import is_word_level, join_words
+from pipeline.segment.rolling import is_rolling, unroll
 
-_DEBRIS = "\ufeffï»¿ \t\r\n"  # a second BOM, or one read as Windows-1252, before the first line
-_LINE_END = re.compile(r"\r\n|\r|\n")
-_STAMP = r"(-?)(?:(\d{1,4}):)?(\d{1,4}):(\d{1,2})(?:[.,](\d{1,9}))?"
-_TIMING = re.compile(rf"\s*{_STAMP}\s*-{{1,3}}>\s*{_STAMP}(?!\S)")
-_TIMING_ATTEMPT = re.compile(r"^[ \t]*-?\d+[:.,].*-->", re.MULTILINE)
-_HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+MAX_BYTES = 20 << 20
+MAX_CUES = 200_000  # a day of two cues a second
+# Who cannot give his cue an end speaks no slower than this; Chinese subtitles run at four to nine.
+_MIN_CHARS_PER_S = 3
+# Images and data that players show while audio runs (thumbnail and metadata tracks).
+_NO_SPEECH = re.compile(r"\S+\.(?:jpe?g|png|webp|gif)(?:[#?]\S*)?|\{.*\}", re.IGNORECASE | re.DOTALL)
 
-_SPACES = re.compile(r"[ \t\n]+")
-
-# Elements whose content nobody says: scripts, style sheets, ruby readings (they repeat the base text).
-_SILENT = re.compile(r"<(script|style|rt)\b[^<>]*>(?:(?!</\1|</ruby).)*", re.IGNORECASE | re.DOTALL)
-# Tags (<i>, <v Name>, <c.yellow>), inline stamps (<00:00:06.000>) and SubStation overrides ({\an8}).
-_MARKUP = re.compile(r"</?[a-z][^<>]*>|<\d+:[\d:.]+>|\{\\[^{}]*\}", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cue:
-    """A caption's text and the time it is shown; 0 <= start_ms <= end_ms."""
-
-    start_ms: int
-    end_ms: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caption:
-    """What a caption file holds. `status` is ok, empty, unparsable or not_captions; cues only when ok.
-
-    `num_lost` counts cues with text whose times are impossible: 99:99:99, an end before its start or zero.
-    """
-
-    status: str
-    format: str | None = None
-    cues: tuple[Cue, ...] = ()
-    num_lost: int = 0
-    detail: str | None = None
+# From what can only be this format to what any text can be; each returns None for what is not its own.
+_READERS: tuple[tuple[str, Callable[[str], Reading | None]], ...] = (
+    ("webvtt", webvtt.read),
+    ("ttml", ttml.read),
+    ("youtube_srv", youtube_srv.read),
+    ("html", html.read),
+    ("youtube_json3", youtube_json3.read),
+    ("json", json_segments.read),
+    ("foreign", foreign.read),
+    ("ass", ass.read),
+    ("srt", srt.read),
+    ("sbv", sbv.read),
+    ("lrc", lrc.read),
+    ("text", plain.read),
+)
 
 
 def parse(data: bytes) -> Caption:
     """Read a caption file; cues come sorted by start and may overlap. Never raises."""
-    text = _decode(data)
-    if not text.strip():
+    if len(data) > MAX_BYTES:
+        return Caption(status="not_captions", detail=f"{len(data)} bytes; a caption has at most {MAX_BYTES}")
+    text = charset.decode(data)
+    if not text.strip("\ufeff \t\r\n"):
         return Caption(status="empty", detail="no text")
-    if "\0" in text or _HTML.match(text.lstrip(_DEBRIS)):
-        kind = "binary data" if "\0" in text else "an HTML page"
-        return Caption(status="not_captions", detail=f"{kind}: {text.strip()[:60]!r}")
-    is_vtt = text.lstrip(_DEBRIS).startswith("WEBVTT")
-    lines = _LINE_END.split(text)
-    timings = [index for index, line in enumerate(lines) if _TIMING.match(line)]
-    if timings:
-        return _read_cues(lines, timings, "webvtt" if is_vtt else "srt")
-    if _TIMING_ATTEMPT.search(text):
-        return Caption(status="unparsable", detail="no line reads as 'start --> end'")
-    if is_vtt:
-        return Caption(status="empty", format="webvtt", detail="no cues")
-    return Caption(status="not_captions", detail=f"neither SRT nor WebVTT: {text.strip()[:60]!r}")
+    try:
+        foreign.refuse_binary(text)
+        return _caption(*_read(text))
+    except Unreadable as error:
+        return Caption(status=error.status, detail=str(error))
 
 
-def _decode(data: bytes) -> str:
-    for bom, encoding in _BOMS:
-        if data.startswith(bom):
-            return data[len(bom) :].decode(encoding, errors="replace")
-    text = data.decode("utf-8", errors="replace")
-    broken = text.count("\ufffd")
-    if broken and broken > _MAX_DAMAGE * sum(not char.isascii() for char in text):
-        return data.decode("cp1252", errors="replace")
-    return text
+def take(data: bytes) -> Caption:
+    """Take a text for the words of its recording because its source says so; nothing is sniffed. Never raises."""
+    text = charset.decode(data[:MAX_BYTES]).strip("\ufeff \t\r\n")
+    if not text:
+        return Caption(status="empty", detail="no text")
+    return _untimed("text", Reading(text=text))
 
 
-def _read_cues(lines: list[str], timings: list[int], format_name: str) -> Caption:
-    cues: list[Cue] = []
-    num_lost = 0
-    for line, payload in _payloads(lines, timings, format_name):
-        text = _plain(payload)
-        span = _span(line)
-        if text and span:
-            cues.append(Cue(start_ms=span[0], end_ms=span[1], text=text))
-        num_lost += bool(text and not span)
+def _read(text: str) -> tuple[str, Reading]:
+    for name, read in _READERS:
+        reading = read(text)
+        if reading is not None:
+            return name, reading
+    raise AssertionError("plain text is the last reader, and reads or raises")
+
+
+def _caption(name: str, reading: Reading) -> Caption:
+    if len(reading.drafts) > MAX_CUES:
+        raise Unreadable("unparsable", f"{len(reading.drafts)} cues; a caption has at most {MAX_CUES}")
+    if reading.text:
+        return _untimed(name, reading)
+    spoken = [draft for draft in reading.drafts if draft.text]
+    cues = _timed(draft for draft in spoken if draft.start_ms is not None)
+    num_lost = len(spoken) - len(cues)
     if not cues:
         status = "unparsable" if num_lost else "empty"
         detail = f"{num_lost} cues, none with possible times" if num_lost else "no cue has text"
-        return Caption(status=status, format=format_name, num_lost=num_lost, detail=detail)
-    cues.sort(key=lambda cue: (cue.start_ms, cue.end_ms))
-    detail = f"{num_lost} cues have impossible times" if num_lost else None
-    return Caption(status="ok", format=format_name, cues=tuple(cues), num_lost=num_lost, detail=detail)
+        return Caption(status=status, format=name, num_lost=num_lost, detail=detail)
+    if sum(bool(_NO_SPEECH.fullmatch(cue.text)) for cue in cues) * 2 > len(cues):
+        raise Unreadable("not_captions", f"a track of images or data: {cues[0].text[:60]!r}")
+    rolls = is_rolling(cues)
+    clean, has_marks = origin.strip_speakers(unroll(cues) if rolls else cues)
+    if (rolls or reading.is_pieces) and is_word_level(clean):
+        clean = join_words(clean)
+    flat = [_flat(cue) for cue in clean if cue.text]
+    return Caption(
+        status="ok",
+        format=name,
+        cues=tuple(flat),
+        num_lost=num_lost,
+        detail=f"{num_lost} cues have impossible times" if num_lost else None,
+        origin=origin.origin(reading, flat, rolls, has_marks),
+    )
 
 
-def _payloads(lines: list[str], timings: list[int], format_name: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield each timing line with its text: WebVTT's ends at a blank line, SRT's at the next cue's number."""
-    for index, following in zip(timings, [*timings[1:], len(lines)], strict=True):
-        payload = lines[index + 1 : following]
-        if format_name == "webvtt":
-            blank = next((number for number, line in enumerate(payload) if not line.strip()), len(payload))
-            payload = payload[:blank]
-        elif following < len(lines) and payload and payload[-1].strip().isdigit():
-            payload = payload[:-1]
-        yield lines[index], payload
+def _flat(cue: Cue) -> Cue:
+    return replace(cue, text=cue.text.replace("\n", " ")) if "\n" in cue.text else cue
 
 
-def _plain(payload: list[str]) -> str:
-    text = html.unescape(_MARKUP.sub("", _SILENT.sub("", "\n".join(payload))))
-    # A no-break space stays: it may be a byte of text in the wrong encoding.
-    return _SPACES.sub(" ", text).strip(" ") if text.strip() else ""
+def _untimed(name: str, reading: Reading) -> Caption:
+    text, num_names = origin.strip_names(reading.text)
+    evidence = replace(origin.origin(reading, (), False, num_names > 0), num_speakers=num_names)
+    return Caption(status="untimed", format=name, text=text, detail="text without times", origin=evidence)
 
 
-def _span(timing_line: str) -> tuple[int, int] | None:
-    match = _TIMING.match(timing_line)
-    assert match, "only timing lines come here"
-    parts = match.groups()
-    start_ms, end_ms = _milliseconds(*parts[:5]), _milliseconds(*parts[5:])
-    if start_ms is None or end_ms is None or end_ms < max(start_ms, 0):
-        return None
-    return max(start_ms, 0), end_ms
+def _timed(drafts: Iterable[Draft]) -> list[Cue]:
+    """Return cues sorted by start; one without an end lasts until the next, or as long as slow speech would."""
+    rows = sorted(drafts, key=lambda draft: (draft.start_ms or 0, draft.end_ms or 0))
+    return [_cue(row, rows[index + 1 : index + 2]) for index, row in enumerate(rows)]
 
 
-def _milliseconds(sign: str, hours: str | None, minutes: str, seconds: str, fraction: str | None) -> int | None:
-    """Return a stamp in ms, None where no clock shows it; without hours, minutes may pass 59."""
-    if int(seconds) > 59 or (hours and int(minutes) > 59):
-        return None
-    whole_s = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
-    return (-1 if sign else 1) * (whole_s * 1000 + int((fraction or "0").ljust(3, "0")[:3]))
+def _cue(draft: Draft, following: Sequence[Draft]) -> Cue:
+    assert draft.start_ms is not None, "cues without a time are counted, not made"
+    end_ms = draft.end_ms
+    if end_ms is None:
+        end_ms = draft.start_ms + 1000 + len(draft.text) * 1000 // _MIN_CHARS_PER_S
+        end_ms = min([end_ms, *(row.start_ms for row in following if row.start_ms is not None)])
+    return Cue(start_ms=draft.start_ms, end_ms=end_ms, text=draft.text, speaker=draft.speaker)

@@ -10,11 +10,19 @@ import pyarrow as pa
 
 from pipeline import schema, store, tables, text
 from pipeline.segment import captions, windows
-from pipeline.segment.captions import Caption, Cue
+from pipeline.segment.cue import Caption, Cue, Origin
 from pipeline.segment.windows import Window, WindowOptions
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
-VERSION = 1
+VERSION = 2
+STATED_WORDS = "text"  # a dataset's own words of a recording, which need not look like a transcript
+# Column of the segment table to field of a caption's origin.
+_ORIGIN = {
+    "caption_lang": "lang",
+    "caption_auto_mark": "auto_mark",
+    "caption_tool": "tool",
+    **{name: name for name in ("has_inline_timing", "is_rolling", "num_speakers", "has_speaker_marks")},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +68,54 @@ class _Segment:
 def _caption(recording: Mapping[str, Any], blobs_uri: str) -> Caption:
     if recording["text_status"] != "ok":
         return Caption(status=recording["text_status"])
-    return captions.parse(store.read_bytes(store.blob_uri(blobs_uri, recording["text_sha256"])))
+    data = store.read_bytes(store.blob_uri(blobs_uri, recording["text_sha256"]))
+    return captions.take(data) if recording["text_format"] == STATED_WORDS else captions.parse(data)
 
 
 def _rows(recording: Mapping[str, Any], caption: Caption, options: WindowOptions) -> Iterator[dict[str, Any]]:
     duration_ms = recording["duration_ms"]
+    caption, alignment = _placed(caption, duration_ms, options.max_ms)
     shared = {
         "recording_id": recording["recording_id"],
         "source": recording["source"],
         "declared_lang": recording["declared_lang"],
         "caption_status": caption.status,
         "caption_format": caption.format,
+        "caption_detail": caption.detail and text.repair(caption.detail),
+        "alignment": alignment,
+        "declared_text_kind": recording["text_kind"],
+        **_origin(caption.origin),
         "caption_end_ms": max((cue.end_ms for cue in caption.cues), default=None),
         "num_lost_cues": caption.num_lost + windows.after_audio(caption.cues, duration_ms),
     }
-    previous_id = None
+    previous_id, untimed = None, _repaired_lines(caption.text)
     for window in windows.pack(caption.cues, duration_ms, options):
         segment_id = f"{recording['recording_id']}:{window.start_ms}"
-        yield {**shared, "segment_id": segment_id, "prev_segment_id": previous_id, **_content(window)}
-        previous_id = segment_id
+        links = {"segment_id": segment_id, "prev_segment_id": previous_id}
+        yield {**shared, **links, **_content(window), "untimed_text": untimed}
+        previous_id, untimed = segment_id, None
+
+
+def _placed(caption: Caption, duration_ms: int, max_ms: int) -> tuple[Caption, str | None]:
+    """Say how the text lies on the audio; one without times belongs to all of a recording that is one window."""
+    if caption.status != "untimed":
+        return caption, "cues" if caption.status == "ok" else None
+    if duration_ms > max_ms:
+        return caption, "none"
+    whole = Cue(start_ms=0, end_ms=duration_ms, text=" ".join(caption.text.split()))
+    return replace(caption, cues=(whole,), text=""), "whole"
+
+
+def _repaired_lines(lines: str) -> str | None:
+    return "\n".join(filter(None, map(text.repair, lines.split("\n")))) or None
+
+
+def _origin(origin: Origin | None) -> dict[str, Any]:
+    if origin is None:
+        return dict.fromkeys(_ORIGIN)
+    values = {column: getattr(origin, name) for column, name in _ORIGIN.items()}
+    # Verbatim, but Arrow holds no lone surrogates.
+    return {name: text.repair(value) or None if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _content(window: Window) -> dict[str, Any]:

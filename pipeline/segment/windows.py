@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from pipeline.errors import UserError
-from pipeline.segment.captions import Cue
+from pipeline.segment.cue import Cue
 
 MAX_MS = 30_000  # what the model hears at once (Whisper paper, section 2.2)
 

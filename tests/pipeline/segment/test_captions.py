@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
+import time
+import tracemalloc
 
-import pysubs2
 import pytest
 
-from pipeline.segment.captions import Caption, Cue, parse
+from pipeline.segment import captions
+from pipeline.segment.captions import parse
+from pipeline.segment.cue import Caption, Cue
+from tests.faults.captions import CAPTIONS, BadCaption
+from tests.pipeline.segment.samples import SAMPLES, SRT
 
-SRT = """1
-00:00:01,000 --> 00:00:02,500
-Rain in the north.
-
-2
-00:00:03,000 --> 00:00:04,000
-Sun in the south,
-and wind.
-"""
 VTT = """WEBVTT - weather
 
 STYLE
@@ -155,28 +152,45 @@ def test_cues_are_sorted_by_start_and_may_overlap() -> None:
     )
 
 
-STATUSES = [
-    (b"", "empty"),
-    (b"\xef\xbb\xbf \n", "empty"),
-    (b"WEBVTT\n\nNOTE nothing yet\n", "empty"),
-    (b"WEBVTT\n\n00:01.000 --> 00:02.000\n\n", "empty"),
-    (b"1\n99:99:99,999 --> 99:99:99,999\nHello\n", "unparsable"),
-    (b"WEBVTT\n\n00:xx.000 --> 00:02.000\nHello\n", "unparsable"),
-    (b"<!DOCTYPE html><html><body>404 <!-- 12:30 --></body></html>", "not_captions"),
-    (b"<div>Not found</div>\n<!-- 12:30:00 -->", "not_captions"),
-    (b"Dear all, the meeting is at 12:30.", "not_captions"),
-    (b"[Script Info]\nDialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,Hi", "not_captions"),
-    (b"\x00\x01\x02\x03", "not_captions"),
-    (b"00:01.000 --> 00:02.000\nHello\0\n", "not_captions"),
-    (b"ID3\x04" + bytes(range(256)), "not_captions"),
-]
+@pytest.mark.parametrize("bad", CAPTIONS, ids=lambda bad: bad.name)
+def test_a_bad_caption_gets_its_verdict(bad: BadCaption) -> None:
+    data, started = bad.make(), time.process_time()
+    caption = parse(data)
+    assert time.process_time() - started < 8  # 100 000 cues take 2 s (measured 2026-11)
+    assert (caption.status, caption.format) == (bad.status, bad.format)
+    assert (len(caption.cues), caption.num_lost) == (bad.num_cues, bad.num_lost)
+    first = spans(caption)[0] if caption.cues else None
+    assert first == bad.first
+    if bad.status != "ok":
+        assert caption.detail and caption.origin is None
+    if bad.detail:
+        assert re.search(bad.detail, caption.detail or "")
 
 
-@pytest.mark.parametrize(("data", "status"), STATUSES)
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"WEBVTT\n\n00:01.000 --> 00:02.000\n\n", "empty"),
+        (b"<div>Not found</div>\n<!-- 12:30:00 -->", "not_captions"),
+        (b"At 12:30.", "not_captions"),
+        (b'<html lang="Rain in the north of the country', "not_captions"),
+        (b"Error 503: try again later, please.", "not_captions"),
+        (b"\x00\x01\x02\x03", "not_captions"),
+        (b"00:01.000 --> 00:02.000\nHello\0\n", "not_captions"),
+    ],
+)
 def test_what_holds_no_cues_says_why(data: bytes, status: str) -> None:
     caption = parse(data)
     assert (caption.status, caption.cues) == (status, ())
     assert caption.detail
+
+
+@pytest.mark.parametrize(
+    "text", ["It costs 500 dollars.", "外面下着大雨，风也很大。你好吗？", "Dear all, we meet at 12:30."]
+)
+def test_one_utterance_is_a_transcript(text: str) -> None:
+    caption = parse(text.encode())
+    assert (caption.status, caption.text) == ("untimed", text)
 
 
 def test_text_in_cp1252_is_read_and_damaged_utf_8_stays_utf_8() -> None:
@@ -198,40 +212,112 @@ def one_cue_of(payload: bytes) -> str:
     return parse(b"00:01.000 --> 00:02.000\n" + payload + b"\n").cues[0].text
 
 
-@pytest.mark.parametrize("data", [SRT, VTT])
-def test_clean_files_are_read_as_pysubs2_reads_them(data: str) -> None:
-    theirs = [(event.start, event.end, event.plaintext) for event in pysubs2.SSAFile.from_string(data)]
-    ours = [(cue.start_ms, cue.end_ms, cue.text) for cue in parse(data.encode()).cues]
-    assert ours == [(start, end, " ".join(text.split())) for start, end, text in theirs]
-
-
-def test_no_bytes_make_it_raise() -> None:
-    rng = random.Random(7)
-    pieces = [
-        SRT.encode(),
-        VTT.encode(),
+PIECES = [
+    *(part for sample in SAMPLES.values() for part in sample.split(b"\n")),
+    *(
         b"-->",
         b"00:",
         b"<",
+        b"</",
         b"{\\",
         b"&#xD800;",
+        b"&amp;",
         b"\xff",
+        b"\xfe\xff",
         b"\0",
         b"WEBVTT",
-    ]
-    for _ in range(2000):
-        data = b"".join(rng.choice(pieces)[: rng.randrange(1, 60)] for _ in range(rng.randrange(12)))
-        assert parse(data).status in {"ok", "empty", "unparsable", "not_captions"}
-        assert parse(rng.randbytes(rng.randrange(200))).status in {
-            "empty",
-            "not_captions",
-            "ok",
-            "unparsable",
-        }
+        b"\n\n",
+        b"<p>",
+    ),
+    *(
+        b'{"segments":[',
+        b'{"events":[',
+        b"]}",
+        b"<tt><body><p begin='1s'>",
+        b"<timedtext>",
+        b"<html>",
+        b"Dialogue:",
+        b"[1:2.3]",
+    ),
+]
 
 
-@pytest.mark.parametrize("piece", ["<script>", "<a", "{\\", "<00:", "\n", "0:", "00:00 -->", " "])
-def test_repeated_openings_cost_linear_time(piece: str) -> None:
-    body = piece * 100_000
-    caption = parse(f"00:01.000 --> 00:02.000\n{body}\n".encode())
-    assert caption.status in {"ok", "empty"}
+def mutated(rng: random.Random) -> bytes:
+    data = bytearray(rng.choice(list(SAMPLES.values())))
+    for _ in range(rng.randrange(1, 12)):
+        at = rng.randrange(len(data) + 1)
+        until = at + rng.choice([0, 1, 9, 99])
+        data[at:until] = rng.choice([rng.choice(PIECES), rng.randbytes(rng.randrange(4)), bytes(data[at:until]) * 3])
+    return bytes(data)
+
+
+def test_no_damage_makes_it_raise_or_break_its_promises() -> None:
+    rng = random.Random(7)
+    for _ in range(1500):
+        data = mutated(rng)
+        caption = parse(data)
+        assert caption.status in {"ok", "untimed", "empty", "unparsable", "not_captions"}, data
+        assert bool(caption.cues) == (caption.status == "ok") and bool(caption.text) == (caption.status == "untimed"), (
+            data
+        )
+        assert [cue.start_ms for cue in caption.cues] == sorted(cue.start_ms for cue in caption.cues), data
+        assert all(0 <= cue.start_ms <= cue.end_ms and cue.text for cue in caption.cues), data
+
+
+def test_no_soup_of_pieces_makes_it_raise() -> None:
+    rng = random.Random(8)
+    for _ in range(600):
+        assert parse(b"\n".join(rng.choices(PIECES, k=rng.randrange(12)))).status
+        assert parse(rng.randbytes(rng.randrange(200))).status
+
+
+FRAMES = {
+    "srt": "00:01.000 --> 00:02.000\n%s\n",
+    "webvtt": "WEBVTT\n\n00:01.000 --> 00:02.000\n%s\n",
+    "ttml": "<tt><body><div><p begin='1s' end='2s'>%s</p></div></body></tt>",
+    "json": '{"segments": [{"startTime": 1, "body": "%s"}]}',
+    "ass": "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,%s",
+    "html": "<html><body><p>%s</p></body></html>",
+    "text": "%s",
+}
+OPENINGS = [
+    "<script>",
+    "<a ",
+    "<a>",
+    "<rt>",
+    "{\\",
+    "{\\p1}",
+    "<00:",
+    "\n",
+    "0:",
+    "00:00 -->",
+    " ",
+    "&amp;",
+    "&",
+    "[",
+    "[00:01.00]",
+]
+OPENINGS += ["A: ", "Aa ", "0:01 ", "<!--", "<div>", "<![CDATA[", "NOTE\n", "x\n", "by "]
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_repeated_openings_cost_linear_time(frame: str) -> None:
+    for opening in OPENINGS:
+        started = time.process_time()
+        assert parse((FRAMES[frame] % (opening * (100_000 // len(opening)))).encode()).status
+        assert time.process_time() - started < 2, opening
+
+
+def test_a_caption_with_more_cues_than_a_day_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(captions, "MAX_CUES", 1)
+    caption = parse(SRT.encode())
+    assert (caption.status, caption.detail) == ("unparsable", "2 cues; a caption has at most 1")
+
+
+def test_memory_stays_a_small_multiple_of_the_file() -> None:
+    data = SAMPLES["html"].replace(b"Rain", b"Rain " * 100_000)
+    tracemalloc.start()
+    assert parse(data).status == "ok"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30 * len(data)

@@ -12,6 +12,7 @@ from pipeline import schema, store, tables
 from pipeline.segment.stage import SegmentConfig, segment_stage
 from pipeline.segment.windows import WindowOptions
 from pipeline.stage import Context
+from tests.pipeline.segment.samples import SAMPLES
 
 CAPTION = """1
 00:00:01,000 --> 00:00:02,500
@@ -84,6 +85,61 @@ def test_a_captioned_recording_becomes_linked_windows_with_repaired_text(tmp_pat
     }
 
 
+def test_text_without_times_is_kept_in_the_first_window(tmp_path: Path) -> None:
+    caption = b"Ann: Rain in the north,   they say.\n\nBen: Sun &amp; wind, I think.\n"
+    rows = segments(tmp_path, recording(tmp_path, caption, duration_ms=70_000))
+    assert [row["untimed_text"] for row in rows] == [
+        "Ann: Rain in the north, they say.\nBen: Sun & wind, I think.",
+        None,
+        None,
+    ]
+    assert {(row["caption_status"], row["alignment"], row["text"]) for row in rows} == {("untimed", "none", None)}
+    assert {row["caption_detail"] for row in rows} == {"text without times"}
+
+
+def test_text_without_times_is_all_of_a_recording_that_is_one_window(tmp_path: Path) -> None:
+    caption = b"Rain in the north,   they say, and more rain in the south.\n\nSun & wind in the west, I think.\n"
+    [row] = segments(tmp_path, recording(tmp_path, caption, duration_ms=9_000))
+    assert row["text"] == "Rain in the north, they say, and more rain in the south. Sun & wind in the west, I think."
+    assert (row["alignment"], row["start_ms"], row["end_ms"], row["untimed_text"]) == ("whole", 0, 9_000, None)
+    assert [(cue["start_ms"], cue["end_ms"]) for cue in row["cues"]] == [(0, 9_000)]
+
+
+@pytest.mark.parametrize(("duration_ms", "text", "alignment"), [(4_000, "404", "whole"), (40_000, None, "none")])
+def test_words_that_a_dataset_states_need_not_look_like_a_transcript(
+    tmp_path: Path, duration_ms: int, text: str | None, alignment: str
+) -> None:
+    stated = recording(tmp_path, b" 404\n", duration_ms=duration_ms, text_format="text")
+    row = segments(tmp_path, stated)[0]
+    assert (row["caption_status"], row["text"], row["alignment"]) == ("untimed", text, alignment)
+    [guessed, *_] = segments(tmp_path, stated | {"text_format": "txt"})
+    assert (guessed["caption_status"], guessed["text"]) == ("not_captions", None)
+
+
+def test_the_evidence_of_a_captions_origin_is_in_every_window(tmp_path: Path) -> None:
+    rows = segments(tmp_path, recording(tmp_path, SAMPLES["youtube_vtt"], text_kind="auto"))
+    expected = {
+        "alignment": "cues",
+        "declared_text_kind": "auto",
+        "caption_lang": "en",
+        "caption_auto_mark": "Kind: captions, <00:00:00.480>",
+        "caption_tool": None,
+        "has_inline_timing": True,
+        "is_rolling": True,
+        "num_speakers": 0,
+        "has_speaker_marks": False,
+        "untimed_text": None,
+    }
+    assert len(rows) == 2
+    assert all({name: row[name] for name in expected} == expected for row in rows)
+
+
+def test_without_a_caption_there_is_no_evidence(tmp_path: Path) -> None:
+    [row] = segments(tmp_path, recording(tmp_path))
+    names = ["alignment", "caption_lang", "caption_auto_mark", "has_inline_timing", "num_speakers", "untimed_text"]
+    assert {row[name] for name in names} == {None}
+
+
 @pytest.mark.parametrize(
     ("caption", "columns", "status"),
     [
@@ -100,7 +156,7 @@ def test_a_recording_without_usable_captions_gives_windows_that_say_why(
     rows = segments(tmp_path, recording(tmp_path, caption, **columns))
     assert [(row["start_ms"], row["end_ms"], row["text"], row["cues"]) for row in rows] == [(0, 30_000, None, None)]
     assert rows[0]["caption_status"] == status
-    assert (rows[0]["caption_end_ms"], rows[0]["num_lost_cues"]) == (None, 0)
+    assert (rows[0]["caption_end_ms"], rows[0]["num_lost_cues"]) == (None, int(status == "unparsable"))
 
 
 def test_only_recordings_with_audio_give_segments_and_in_their_order(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.segment.captions import Cue
+from pipeline.segment.cue import Cue
 from pipeline.segment.windows import Window, WindowOptions, after_audio, pack
 
 OPTIONS = WindowOptions()
