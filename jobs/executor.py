@@ -6,15 +6,21 @@ Both give the same results. A unit that fails is tried again, three times in all
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 from pipeline.errors import DataError, UserError, unknown_name
+from pipeline.fetch.pace import Budgets, HostBudgets
 from pipeline.stage import Unit
 
 ATTEMPTS = 3
+NAMESPACE = "sotto"
+BUDGETS = "host-budgets"
+MAX_WAITING = 100_000  # calls the budgets hold at once, nearly all of them asleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +40,17 @@ class Executor(Protocol):
         """Run a task on every unit."""
         ...
 
+    def budgets(self) -> Budgets:
+        """Return the turns at sites that all units share; picklable where units run elsewhere."""
+        ...
+
 
 class SerialExecutor:
     """Units one after the other in this process, for tests and debugging."""
+
+    def __init__(self) -> None:
+        """Hold the turns at sites."""
+        self._budgets = HostBudgets()
 
     def __enter__(self) -> SerialExecutor:
         """Return itself."""
@@ -49,6 +63,27 @@ class SerialExecutor:
         """Run a task on every unit."""
         for unit in units:
             yield _attempt(task, unit)
+
+    def budgets(self) -> HostBudgets:
+        """Return the turns of this process."""
+        return self._budgets
+
+
+@dataclass(frozen=True, slots=True)
+class RayBudgets:
+    """The turns at sites as one actor of the cluster, found by name: jobs that share a cluster share them too."""
+
+    async def enter(self, site: str, lease_s: float, max_wait_s: float = math.inf) -> float:
+        """Wait for the site's turn; see Budgets."""
+        return await _budgets_actor().enter.remote(site, lease_s, max_wait_s)
+
+    async def keep(self, site: str, lease_s: float) -> None:
+        """Hold the turn longer; see Budgets."""
+        await _budgets_actor().keep.remote(site, lease_s)
+
+    async def leave(self, site: str, pause_s: float) -> None:
+        """Give the turn back; see Budgets."""
+        await _budgets_actor().leave.remote(site, pause_s)
 
 
 class RayExecutor:
@@ -84,6 +119,10 @@ class RayExecutor:
             ready, _ = ray.wait(list(running), num_returns=1)
             yield self._result(ray, ready[0], running.pop(ready[0]))
 
+    def budgets(self) -> RayBudgets:
+        """Return the turns of the cluster."""
+        return RayBudgets()
+
     def _result(self, ray: Any, ref: Any, unit: Unit) -> Done:
         try:
             return ray.get(ref)
@@ -100,6 +139,17 @@ class RayExecutor:
             ray.init(address=self._address, logging_level=logging.ERROR, log_to_driver=False, **limits)
             self._ray = ray
         return self._ray
+
+
+@cache
+def _budgets_actor() -> Any:
+    """Find the actor, or start it: it outlives the job that did, and with an embedded cluster ends with it."""
+    import ray
+
+    # Not tied to the worker that happens to start it, and no core is kept for it.
+    options = {"lifetime": "detached", "num_cpus": 0, "max_restarts": -1, "max_concurrency": MAX_WAITING}
+    named = {"name": BUDGETS, "namespace": NAMESPACE, "get_if_exists": True}
+    return ray.remote(HostBudgets).options(**named, **options).remote()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

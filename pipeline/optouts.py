@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -50,7 +50,8 @@ AI_AGENTS = (
     "webzio-extended",
 )
 
-_DIRECTIVES = frozenset({"noai", "noimageai", "noindex"})
+_HEADER_DIRECTIVES = frozenset({"noai", "noimageai", "noindex"})
+_META_DIRECTIVES = frozenset({"noai", "noimageai"})  # noindex on a page speaks of the page, not of its audio
 _VALUED_DIRECTIVES = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 # AIPREF's word for training, the earlier drafts' and Content Signals', and the wider uses that include it.
 _TRAINING_KEYS = frozenset({"train-ai", "ai-train", "train-genai", "genai", "ai", "tdm", "bots", "all"})
@@ -98,16 +99,16 @@ def in_headers(headers: Iterable[tuple[str, str]]) -> list[str]:
     return [f"{name}: {value}" for name, value in headers if _header_refuses(name.lower(), value)]
 
 
-def in_robots(text: str, path: str) -> list[str]:
+def in_robots(text: str, path: str, agents: Sequence[str] = AI_AGENTS) -> list[str]:
     """Return what a robots.txt says against training on a path (with its query).
 
-    AI agents that may not have the path while anybody may; and the usage preferences of the groups that hold for us,
-    where the longest matching path decides, as in AIPREF's draft of September 2025.
+    Those of the AI agents that may not have the path while anybody may; and the usage preferences of the groups that
+    hold for us, where the longest matching path decides, as in AIPREF's draft of September 2025.
     """
     groups = _groups(text)
     everybody = _decisive(groups.get("*", _NOBODY), path)
     is_open = everybody is None or everybody.name == "allow"
-    found = list(_refused_agents(groups, path)) if is_open else []
+    found = list(_refused_agents(groups, agents, path)) if is_open else []
     lines = (*groups[""].lines, *_ours(groups).lines)
     for name in sorted(_PREFERENCES):
         stated = _longest([line for line in lines if line.name == name], path)
@@ -126,7 +127,7 @@ def in_ai_txt(text: str, path: str) -> list[str]:
     return [decisive.text] if decisive is not None and decisive.name == "disallow" else []
 
 
-def in_tdmrep(body: bytes, path: str) -> list[str]:
+def in_tdmrep(body: bytes | str, path: str) -> list[str]:
     """Return the entry of a tdmrep.json that reserves a path; the first location that matches decides."""
     try:
         stated = json.loads(body)
@@ -157,7 +158,7 @@ def _meta_refuses(tag: str) -> bool:
     name, content = values.get("name", "").strip().lower(), values.get("content", "").strip().lower()
     if name == "tdm-reservation":
         return content == "1"
-    return name in ("robots", PRODUCT) and bool(_DIRECTIVES & set(re.split(r"[\s,]+", content)))
+    return name in ("robots", PRODUCT) and bool(_META_DIRECTIVES & set(re.split(r"[\s,]+", content)))
 
 
 def _header_refuses(name: str, value: str) -> bool:
@@ -166,7 +167,7 @@ def _header_refuses(name: str, value: str) -> bool:
     if name in _PREFERENCES:
         return _prefers_not(value)
     return name == "x-robots-tag" and any(
-        agent in ("*", PRODUCT) and word in _DIRECTIVES for agent, word in _directives(value)
+        agent in ("*", PRODUCT) and word in _HEADER_DIRECTIVES for agent, word in _directives(value)
     )
 
 
@@ -201,10 +202,12 @@ def _groups(text: str) -> Mapping[str, Group]:
         if colon and line.name == "user-agent":
             agents, is_open = [*(agents if is_open else ()), line.value.lower()], True
             heads.setdefault(agents[-1], line.text)
+            if agents[-1] in _ASKED:
+                lines.setdefault(agents[-1], [])
         elif colon:
             is_open = False
             for agent in _ASKED.intersection(agents):
-                lines.setdefault(agent, []).append(line)
+                lines[agent].append(line)
     return {agent: Group(head=heads[agent], lines=tuple(found)) for agent, found in lines.items()}
 
 
@@ -212,9 +215,9 @@ def _ours(groups: Mapping[str, Group]) -> Group:
     return groups.get(PRODUCT) or groups.get("*", _NOBODY)
 
 
-def _refused_agents(groups: Mapping[str, Group], path: str) -> Iterator[str]:
-    for agent in AI_AGENTS:
-        decisive = _decisive(groups.get(agent, _NOBODY), path)
+def _refused_agents(groups: Mapping[str, Group], agents: Iterable[str], path: str) -> Iterator[str]:
+    for agent in (name for name in agents if name in groups):
+        decisive = _decisive(groups[agent], path)
         if decisive is not None and decisive.name == "disallow":
             yield f"{groups[agent].head} {decisive.text}"
 
@@ -278,10 +281,10 @@ def _holds_for(content: Any, path: str | None) -> bool:
 
 def _refusing_terms(license_: Any) -> Iterator[str]:
     terms = [item for item in license_.iter() if _local(item) in ("permits", "prohibits", "payment")]
-    permits = [item for item in terms if _local(item) == "permits" and item.get("type") == "usage"]
+    permits = [item for item in terms if _local(item) == "permits" and item.get("type", "usage") == "usage"]
     for item in terms:
         uses = set(re.split(r"[\s,]+", (item.text or "").strip().lower()))
-        forbids = _local(item) == "prohibits" and item.get("type") == "usage" and bool(uses & _TRAINING_USES)
+        forbids = _local(item) == "prohibits" and item.get("type", "usage") == "usage" and bool(uses & _TRAINING_USES)
         is_paid = _local(item) == "payment" and (item.get("type") or "").lower() not in _FREE_PAYMENTS
         if forbids or is_paid:
             yield _written(item)

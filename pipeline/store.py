@@ -6,11 +6,12 @@ A URI is a plain path or anything fsspec opens. Nothing here retries: the execut
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import fsspec  # pyright: ignore[reportMissingTypeStubs]
 
@@ -63,11 +64,11 @@ def read_range(uri: str, start: int, end: int) -> bytes:
     return cast(bytes, _remote(uri).cat_file(uri, start=start, end=end))
 
 
-def open_file(uri: str) -> BinaryIO:
+def open_file(uri: str) -> io.BufferedReader:
     """Open a file to read parts of it; FileNotFoundError when it is not there."""
     if is_local(uri):
         return local_path(uri).open("rb")
-    return cast(BinaryIO, _remote(uri).open(uri, "rb"))
+    return io.BufferedReader(_remote(uri).open(uri, "rb"))
 
 
 def stamp(uri: str) -> str:
@@ -80,13 +81,8 @@ def stamp(uri: str) -> str:
 
 
 def list_files(uri: str) -> list[str]:
-    """List the files anywhere under a folder, sorted, as URIs; hidden files and folders and links are left out."""
-    if is_local(uri):
-        found = [str(Path(folder, name)) for folder, names in _walk(local_path(uri)) for name in names]
-    else:
-        found = [f"{uri.split('://', 1)[0]}://{path}" for path in _remote(uri).find(uri)]
-    start = len(uri.rstrip("/"))
-    return sorted(path for path in found if "/." not in path[start:])
+    """List the files anywhere below a folder as URIs, sorted; hidden ones and those in hidden folders are left out."""
+    return [join(uri, name) for name, _ in walk(uri) if "/." not in f"/{name}"]
 
 
 def list_names(uri: str) -> list[str]:
@@ -98,6 +94,32 @@ def list_names(uri: str) -> list[str]:
     if not remote.exists(uri):
         return []
     return sorted(str(path).rstrip("/").rsplit("/", 1)[-1] for path in remote.ls(uri, detail=False))
+
+
+def walk(uri: str) -> Iterator[tuple[str, float]]:
+    """Yield every file below a folder: its name relative to it, and the Unix time it was written; sorted by name."""
+    if is_local(uri):
+        root = local_path(uri)
+        for path in sorted(path for path in root.rglob("*") if path.is_file()):
+            yield path.relative_to(root).as_posix(), path.stat().st_mtime
+        return
+    remote = _remote(uri)
+    found: dict[str, dict[str, Any]] = remote.find(uri, detail=True) if remote.exists(uri) else {}
+    start = len(remote._strip_protocol(uri).rstrip("/")) + 1
+    for path, info in sorted(found.items()):
+        written = info.get("LastModified") or remote.modified(path)  # S3 lists it; elsewhere it is asked for
+        yield path[start:], written.timestamp()
+
+
+def remove(uri: str) -> bool:
+    """Remove a file; False when it was not there."""
+    if not exists(uri):
+        return False
+    if is_local(uri):
+        local_path(uri).unlink()
+    else:
+        _remote(uri).rm_file(uri)
+    return True
 
 
 def publish(uri: str, data: bytes) -> None:
@@ -113,7 +135,7 @@ def publish(uri: str, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    _sync_folder(path.parent)
+    _sync(path.parent)
 
 
 def put_blob(root_uri: str, data: bytes) -> str:
@@ -123,6 +145,31 @@ def put_blob(root_uri: str, data: bytes) -> str:
     if not exists(uri) or size(uri) != len(data):
         publish(uri, data)
     return digest
+
+
+def put_blob_file(root_uri: str, path: Path, sha256: str) -> None:
+    """Move a local file in as the blob of its sha256, whole or not at all; it is gone from its path.
+
+    Not synced to the disk: `sync` does that, before anything that lasts names the blob.
+    """
+    uri = blob_uri(root_uri, sha256)
+    if not is_local(uri):
+        _remote(uri).put_file(str(path), uri)
+        path.unlink()
+        return
+    target = uri.removeprefix("file://")
+    try:
+        os.replace(path, target)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.replace(path, target)
+
+
+def sync(uri: str) -> None:
+    """Make a file survive a power cut: a local one and its name; elsewhere it does already."""
+    if is_local(uri):
+        _sync(local_path(uri))
+        _sync(local_path(uri).parent)
 
 
 def blob_url(sha256: str) -> str:
@@ -140,14 +187,8 @@ def _remote(uri: str) -> Any:
     return fsspec.filesystem(uri.split("://", 1)[0], use_listings_cache=False)  # pyright: ignore[reportUnknownMemberType]
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield parent, [name for name in names if not os.path.islink(os.path.join(parent, name))]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

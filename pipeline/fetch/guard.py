@@ -6,6 +6,7 @@ last step, so redirects and robots.txt pass through it too.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from collections.abc import Callable, Mapping
@@ -16,7 +17,10 @@ from aiohttp.resolver import ThreadedResolver
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NOT_PUBLIC = "is not a public address"
+NOT_OF_THE_WEB = "is not a port of the web"
+PORTS = frozenset({80, 443, 8080})
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215: what it leads to is a network's own business
 
 
 class PinnedResolver(AbstractResolver):
@@ -60,17 +64,31 @@ def socket_factory(pins: Mapping[str, str], allow_private: bool) -> Callable[[An
     def create(info: Any) -> socket.socket:
         family, kind, protocol, _, target = info
         address, port = str(target[0]), int(target[1])
-        if not allow_private and (address, port) not in pinned and not is_public(address):
-            raise OSError(f"{address} {NOT_PUBLIC}")
+        if not allow_private and (address, port) not in pinned:
+            _check(address, port)
         return socket.socket(family=family, type=kind, proto=protocol)
 
     return create
 
 
+def is_blocked(error: BaseException) -> bool:
+    """Tell whether a failed connection is the guard's doing: aiohttp wraps what the factory raises, and joins texts."""
+    return NOT_PUBLIC in str(error) or NOT_OF_THE_WEB in str(error)
+
+
 def is_public(address: str) -> bool:
     """Tell whether an address is on the public Internet, looking through NAT64, 6to4, Teredo and mapped forms."""
     outer = ipaddress.ip_address(address.partition("%")[0])
-    return all(item.is_global and not item.is_multicast for item in (outer, *_embedded(outer)))
+    return outer not in LOCAL_NAT64 and all(
+        item.is_global and not item.is_multicast for item in (outer, *_embedded(outer))
+    )
+
+
+def _check(address: str, port: int) -> None:
+    if not is_public(address):
+        raise OSError(errno.EACCES, f"{address} {NOT_PUBLIC}")
+    if port not in PORTS:
+        raise OSError(errno.EACCES, f"{port} {NOT_OF_THE_WEB}; those are {sorted(PORTS)}")
 
 
 def _embedded(address: Address) -> list[Address]:

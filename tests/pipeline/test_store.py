@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,24 @@ def test_local_and_remote_stores_answer_alike(scheme: str, tmp_path: Path) -> No
     assert store.size(uri) == 10
     assert store.read_range(uri, 2, 5) == b"234"
     assert store.list_names(store.join(root, "x")) == ["y.txt"]
+    store.publish(store.join(root, "x", "deep", "z.txt"), b"1")
+    [(first, written_s), (second, _)] = store.walk(store.join(root, "x"))
+    assert (first, second) == ("deep/z.txt", "y.txt") and abs(time.time() - written_s) < 60
+    assert store.remove(uri) and not store.remove(uri) and not store.exists(uri)
+    assert list(store.walk(store.join(root, "none"))) == []
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_files_below_a_folder_are_listed_stamped_and_opened(scheme: str, tmp_path: Path) -> None:
+    root = f"{scheme}{tmp_path}/files"
+    for name in ("b/c.txt", "a.txt", ".hidden/x.txt", "b/.part"):
+        store.publish(store.join(root, name), b"0123456789")
+    uris = store.list_files(root)
+    assert uris == [store.join(root, "a.txt"), store.join(root, "b/c.txt")]
+    with store.open_file(uris[0]) as file:
+        file.seek(4)
+        assert file.read(2) == b"45"
+    before = store.stamp(uris[0])
+    store.publish(uris[0], b"longer than it was")
+    assert store.stamp(uris[0]) != before
+    assert store.stamp(store.join(root, "none")) == "missing"

@@ -2,38 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import boto3
-import fsspec
-import pytest
-from moto.server import ThreadedMotoServer
-
 from pipeline import artifact, store, tables
 from pipeline.artifact import Artifact
 from pipeline.schema import TIMING
 
 ROWS = [{"segment_id": "a:0", "chars_per_s": 12.5, "overrun_ms": 0, "max_cue_ms": None}]
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    fsspec.filesystem("s3").clear_instance_cache()
-    boto3.client("s3").create_bucket(Bucket="corpus")
-    yield "s3://corpus/data"
-    fsspec.filesystem("s3").clear_instance_cache()
-    server.stop()
 
 
 def test_bytes_blobs_and_ranges_come_back(bucket: str) -> None:
@@ -44,6 +17,8 @@ def test_bytes_blobs_and_ranges_come_back(bucket: str) -> None:
     assert store.list_names(store.join(bucket, "a")) == ["b.bin"]
     digest = store.put_blob(bucket, b"sound")
     assert store.read_bytes(store.blob_uri(bucket, digest)) == b"sound"
+    assert [name for name, written_s in store.walk(bucket) if written_s > 0] == ["a/b.bin", f"{digest[:2]}/{digest}"]
+    assert store.remove(uri) and not store.exists(uri)
 
 
 def test_an_artifact_counts_only_once_its_manifest_is_there(bucket: str) -> None:

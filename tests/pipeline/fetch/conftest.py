@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 Answer = tuple[int, dict[str, str], bytes]
+NOTICES = ("/robots.txt", "/.well-known/tdmrep.json", "/ai.txt")
 
 
 class Web:
-    """Paths to answers; a list of answers is given one after the other. `log` holds the paths asked for."""
+    """Paths to answers; a list of answers is given one after the other, and 304 where a validator of one is sent.
+
+    `log` holds the paths asked for and `headers` what each was asked with. A path in `stalls` is not ended until its
+    event is set.
+    """
 
     def __init__(self, port: int) -> None:
         self.base = f"http://127.0.0.1:{port}"
         self.answers: dict[str, Answer | list[Answer]] = {}
         self.log: list[str] = []
-        self.agents: set[str] = set()
+        self.headers: list[Mapping[str, str]] = []
+        self.stalls: dict[str, threading.Event] = {}
 
-    def answer(self, path: str) -> Answer:
+    @property
+    def asked(self) -> list[str]:
+        """The paths asked for, without the files that tell crawlers what they may."""
+        return [path for path in self.log if path not in NOTICES]
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
         self.log.append(path)
+        self.headers.append(headers)
         found = self.answers.get(path, (404, {}, b"nothing here"))
         if isinstance(found, list):
-            return found.pop(0) if len(found) > 1 else found[0]
+            found = found.pop(0) if len(found) > 1 else found[0]
+        if found[0] == 200 and found[1].get("ETag", "none") == headers.get("If-None-Match"):
+            return 304, {}, b""
         return found
 
 
@@ -32,13 +46,14 @@ class Web:
 def web() -> Iterator[Web]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            state.agents.add(self.headers["User-Agent"])
-            code, headers, body = state.answer(self.path)
+            code, headers, body = state.answer(self.path, dict(self.headers))
             self.send_response(code)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+            if self.path in state.stalls:
+                state.stalls.pop(self.path).wait(5)
 
         def log_message(self, format: str, *args: object) -> None:
             """Keep the terminal quiet."""
