@@ -35,13 +35,16 @@ def seed_parts(source: Source, read: Read) -> list[pa.Table]:
             f"source {source.name!r} has nothing to list; expected at least one place; check its root or address"
         )
     rows = [_seed_row(source.name, seed) for seed in seeds]
-    units = rows_by_unit([site_of(seed.url) or seed.url for seed in seeds], SEEDS_PER_UNIT)
-    return [tables.from_rows([rows[number] for number in unit], SEED) for unit in units]
+    small = [number for number, seed in enumerate(seeds) if not seed.is_large]
+    units = rows_by_unit([site_of(seeds[number].url) or seeds[number].url for number in small], SEEDS_PER_UNIT)
+    alone = [[row] for row, seed in zip(rows, seeds, strict=True) if seed.is_large]
+    together = [[rows[small[number]] for number in unit] for unit in units]
+    return [tables.from_rows(unit, SEED) for unit in (*together, *alone)]
 
 
-def discover_stage(source: Source, reader: Reader, refresh: str) -> Stage:
-    """Build the stage that lists every place; a new `refresh` asks the web again."""
-    identity = {"source": type(source).__name__, **semantic_config(source), "refresh": refresh}
+def discover_stage(source: Source, reader: Reader, refresh: str, retry: str = "") -> Stage:
+    """Build the stage that lists every place; a new `refresh` or, for what failed, `retry` asks the web again."""
+    identity = {"source": type(source).__name__, **semantic_config(source), "refresh": refresh, "retry": retry}
     return Stage(
         name="discover",
         reads={"seed": None},

@@ -40,7 +40,7 @@ class FolderSource:
         """List audio files in the order of their paths."""
         root = Path(seed)
         for audio in sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
-            text = _sidecar(audio)
+            text = sidecar(audio)
             yield Found(
                 page_url=str(root),
                 audio_url=str(audio),
@@ -62,7 +62,8 @@ def declared_lang(audio: Path, text: Path | None) -> str | None:
     return next((code.lower() for code in codes if code.lower() in LANGUAGES), None)
 
 
-def _sidecar(audio: Path) -> Path | None:
+def sidecar(audio: Path) -> Path | None:
+    """Return the caption beside an audio file: of its name, or of that with a language behind."""
     exact = [audio.with_suffix(suffix) for suffix in TEXT_SUFFIXES]
     tagged = [
         path for suffix in TEXT_SUFFIXES for path in sorted(audio.parent.glob(f"{_glob_safe(audio.stem)}.*{suffix}"))

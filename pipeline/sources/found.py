@@ -26,11 +26,13 @@ class Unreadable(Exception):
 class Seed:
     """A place that can be listed on its own: a feed, a sitemap, an archive, a folder.
 
-    `validator` changes when a local place does; the web's answers are asked for again by a new `refresh`.
+    `validator` changes when a local place does; the web's answers are asked for again by a new `refresh`. A place
+    `is_large` when listing it takes minutes or gives 100 000 rows: it is a unit of its own.
     """
 
     url: str
     validator: str | None = None
+    is_large: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

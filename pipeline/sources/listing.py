@@ -1,34 +1,36 @@
-"""A listing file, JSONL or CSV, one audio file a row: audio_url, text_url, language and what else is known.
+"""A listing file, JSON lines, CSV or Parquet, one audio file a row: its address, its caption, language and the like.
 
-The listing may be a path or an http(s) address; relative URLs are taken from where it lies. A row that cannot be
-used becomes a candidate without audio_url, with the status bad_candidate.
+The listing may be a path or an http(s) address; relative URLs are taken from where it lies. A caption may stand in the
+row itself. A row that cannot be used becomes a candidate without audio_url, with the status bad_candidate.
 """
 
 from __future__ import annotations
 
-import csv
 import io
-import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 from urllib.parse import urljoin
 
 from pipeline.errors import UserError
+from pipeline.languages import code_of
 from pipeline.page import Read
 from pipeline.sources.found import Found, Seed, file_stamp, local_seed, read_ok
+from pipeline.sources.pairing import text_format
+from pipeline.sources.rows import Row, Values, rows_in, seconds_ms, text_of
+from pipeline.sources.utterances import SPLITS, Utterance, caption
 
 ALIASES = {
-    "audio_url": ("audio_url", "audio", "audio_filepath", "url"),
-    "text_url": ("text_url", "caption", "caption_url", "transcript", "subtitles"),
-    "declared_lang": ("language", "lang", "declared_lang"),
+    "audio_url": ("audio_url", "audio", "audio_filepath", "audio_path", "file_name", "path", "media_url", "url"),
+    "text_url": ("text_url", "caption", "caption_url", "captions", "transcript", "transcript_url", "subtitles"),
+    "text": ("text", "transcription", "sentence"),
+    "declared_lang": ("language", "lang", "locale", "declared_lang"),
     "declared_split": ("split", "subset"),
     "checksum": ("sha256", "checksum", "md5"),
     "title": ("title",),
     "license": ("license", "licence"),
 }
-SPLITS = {"train": "train", "dev": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,38 +49,44 @@ class ListingSource:
             return [Seed(url=self.root)]
         path = Path(self.root).expanduser().resolve()
         if not path.is_file():
-            raise UserError(f"listing {self.root!r} is not a file; expected JSONL or CSV; give root=FILE")
+            raise UserError(f"listing {self.root!r} is not a file; expected JSONL, CSV or Parquet; give root=FILE")
         return [local_seed(self, str(path), read)]
 
     def find(self, seed: str, read: Read) -> Iterator[Found]:
         """List the rows in the file's order."""
         body = read_ok(read, seed).body
-        lines = _lines(body.decode("utf-8-sig", "replace"), is_csv=seed.lower().endswith(".csv"))
         num_good = 0
-        for number, row in lines:
-            found = self._found(number, row)
+        for row in rows_in(io.BytesIO(body), seed.partition("?")[0]):
+            found = self._found(row)
             num_good += bool(found.audio_url)
             yield found
         if not num_good:
             raise UserError(
                 f"listing {self.root!r} has no row with an audio address; "
                 f"expected one of the columns {ALIASES['audio_url']}; "
-                "give JSONL (an object a line) or CSV (with a header)"
+                "give JSONL (an object a line), CSV (with a header) or Parquet"
             )
 
-    def _found(self, number: int, row: Mapping[str, Any] | None) -> Found:
-        place = f"{self.root}#line={number}"
-        values = {name: _first(row, keys) for name, keys in ALIASES.items()} if row else {}
-        if not values.get("audio_url"):
-            return Found(page_url=place, status="bad_candidate", status_detail="no audio address")
-        audio, text = self._absolute(values["audio_url"]), self._absolute(values["text_url"])
+    def _found(self, row: Row) -> Found:
+        place = f"{self.root}#line={row.number}"
+        values = {name: text_of(row.values or {}, *keys) for name, keys in ALIASES.items()}
+        if values["audio_url"] is None:
+            return Found(page_url=place, status="bad_candidate", status_detail=row.problem or "no audio address")
+        is_address = _is_address(values["text_url"] or "")
+        words = values["text"] if is_address or not values["text_url"] else values["text_url"]
+        audio = self._absolute(values["audio_url"])
+        text = self._absolute(values["text_url"]) if is_address else None
+        inline, inline_format = caption([Utterance(text=words)]) if words and not text else (None, None)
         license_ = values["license"] or self.license
         stamps = [file_stamp(Path(path)) for path in (audio, text) if path and "://" not in path]
         return Found(
             page_url=place,
             audio_url=audio or "",
             text_url=text,
-            declared_lang=(values["declared_lang"] or self.language or "").lower() or None,
+            text_inline=inline,
+            text_format=inline_format,
+            declared_lang=code_of(values["declared_lang"] or self.language or ""),
+            declared_duration_ms=_duration_ms(row.values or {}),
             title=values["title"],
             license=license_,
             license_evidence=f"{place}: {license_}" if license_ else None,
@@ -94,22 +102,12 @@ class ListingSource:
         return str(Path(self.root).expanduser().resolve().parent / url)
 
 
-def _lines(text: str, is_csv: bool) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
-    if is_csv:
-        yield from enumerate(csv.DictReader(io.StringIO(text)), start=2)
-        return
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield number, _json_object(line)
+def _is_address(text: str) -> bool:
+    """Tell a caption's address from a caption: a name of a caption file, or anything without blanks."""
+    return bool(text) and (text_format("", text) is not None or not re.search(r"\s", text))
 
 
-def _json_object(line: str) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError:
-        return None
-    return cast(Mapping[str, Any], value) if isinstance(value, dict) else None
-
-
-def _first(row: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
-    return next((str(row[key]).strip() for key in keys if row.get(key)), None)
+def _duration_ms(values: Values) -> int | None:
+    whole_ms = text_of(values, "duration_ms")
+    stated_ms = float(whole_ms) / 1000 if whole_ms and re.fullmatch(r"\d{1,12}(\.\d+)?", whole_ms) else None
+    return seconds_ms(stated_ms if stated_ms is not None else text_of(values, "duration_s", "duration"))

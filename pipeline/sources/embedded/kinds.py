@@ -165,13 +165,13 @@ PLANTED = (
         detail="an HTML page as audio",
         edit=defects.html_page,
         pairs=_same("sw"),
-        expected="failed:undecodable",
+        expected="failed:wrong_content",
     ),
     Kind(
         name="empty_file",
         detail="no bytes as audio",
         edit=defects.empty_file,
         pairs=_same("am"),
-        expected="failed:undecodable",
+        expected="failed:empty",
     ),
 )

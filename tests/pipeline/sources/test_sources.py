@@ -22,6 +22,7 @@ from pipeline.sources.folder import FolderSource, declared_lang
 from pipeline.sources.found import Found, Seed, Source, read_ok
 from pipeline.sources.listing import ListingSource
 from pipeline.stage import PART, Context
+from pipeline.takedown import Takedowns, parse
 
 
 def listed(text: str, name: str = "listing.jsonl", **options: str) -> list[Found]:
@@ -127,11 +128,16 @@ def found_by(source: Source, tmp_path: Path, reader: Reader = HERE) -> list[Row]
     ]
 
 
-def candidate_parts(source: Source, tmp_path: Path) -> list[pa.Table]:
+def candidate_parts(source: Source, tmp_path: Path, *taken_down: str) -> list[pa.Table]:
     rows = tables.from_rows(found_by(source, tmp_path), CANDIDATE)
-    gathered = rows.append_column(PART, pa.array([0] * rows.num_rows, pa.int64()))
+    entries = Takedowns(tuple(entry for line in taken_down if (entry := parse(line, "x:1")))).to_table()
     context = Context(blobs_uri=str(tmp_path), output_uris={}, input_fingerprints={})
-    return list(Candidates(source.candidates_per_unit)({"found": gathered}, context)["candidate"])
+    inputs = {"found": gathered(rows), "takedown": gathered(entries)}
+    return list(Candidates(source.candidates_per_unit)(inputs, context)["candidate"])
+
+
+def gathered(table: pa.Table) -> pa.Table:
+    return table.append_column(PART, pa.array([0] * table.num_rows, pa.int64()))
 
 
 def units_of(source: Source, tmp_path: Path) -> list[set[str]]:
@@ -150,6 +156,20 @@ def test_a_place_without_audio_is_a_row_that_says_so(tmp_path: Path) -> None:
     assert (row["status"], row["page_url"], row["audio_url"]) == ("no_audio", "http://feeds.test/1", "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Large(Fixed):
+    """The same, with the last place large."""
+
+    def seeds(self, read: Read) -> list[Seed]:
+        return [Seed(url=place, is_large=place == self.places[-1]) for place in self.places]
+
+
+def test_a_large_place_is_a_unit_of_its_own() -> None:
+    source = Large(pairs=(), places=("http://feeds.test/1", "http://feeds.test/2", "http://feeds.test/3"))
+    parts = seed_parts(source, lambda url: Page(url=url))
+    assert sorted(part["url"].to_pylist() for part in parts) == [[*source.places[:2]], [source.places[2]]]
+
+
 def test_a_source_without_places_is_a_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'fixed' has nothing to list; .*; check its root"):
         found_by(Fixed(pairs=(), places=()), tmp_path)
@@ -161,6 +181,39 @@ def test_a_pair_listed_twice_is_one_candidate(tmp_path: Path) -> None:
     [part] = candidate_parts(source, tmp_path)
     assert len(found_by(source, tmp_path)) == 6
     assert part["text_url"].to_pylist() in ([None, "http://a.test/t"], ["http://a.test/t", None])
+
+
+@pytest.mark.parametrize(
+    ("entry", "hit"),
+    [
+        ("host: a.test", {"http://a.test/1"}),
+        ("http://text.test/", {"http://b.test/1"}),
+        ("host: feeds.test", {"http://a.test/1", "http://b.test/1", "http://c.test/1"}),
+        ("host: other.test", set()),
+    ],
+)
+def test_a_candidate_that_was_taken_down_is_marked_and_no_other_row_changes(
+    tmp_path: Path, entry: str, hit: set[str]
+) -> None:
+    pairs = (("http://a.test/1", None), ("http://b.test/1", "http://text.test/1"), ("http://c.test/1", None))
+    source = Fixed(pairs=pairs)
+    before, after = (pa.concat_tables(candidate_parts(source, tmp_path, *lines)) for lines in ((), (entry,)))
+    marked = {row["audio_url"]: row["status_detail"] for row in after.to_pylist() if row["status"] == "taken_down"}
+    assert marked == dict.fromkeys(hit, entry)
+    assert [row for row in without_time(before) if row["audio_url"] not in hit] == [
+        row for row in without_time(after) if row["audio_url"] not in hit
+    ]
+
+
+def test_a_candidate_is_taken_down_by_its_id(tmp_path: Path) -> None:
+    source = Fixed(pairs=(("http://a.test/1", None), ("http://b.test/1", None)))
+    name = pa.concat_tables(candidate_parts(source, tmp_path))["candidate_id"][0].as_py()
+    marked = pa.concat_tables(candidate_parts(source, tmp_path, f"candidate: {name}"))
+    assert [row["candidate_id"] for row in marked.to_pylist() if row["status"] == "taken_down"] == [name]
+
+
+def without_time(table: pa.Table) -> list[Row]:
+    return table.drop_columns(["discovered_ms"]).to_pylist()
 
 
 def test_a_sites_candidates_stay_in_one_unit_also_through_their_captions(tmp_path: Path) -> None:
@@ -199,7 +252,7 @@ def test_a_local_place_is_another_when_a_file_in_it_changes(tmp_path: Path) -> N
 def test_mistakes_name_the_value_and_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="'/nowhere' is not a folder; .*; give root=PATH"):
         found_by(FolderSource(root="/nowhere"), tmp_path)
-    with pytest.raises(UserError, match="is not a file; expected JSONL or CSV"):
+    with pytest.raises(UserError, match="is not a file; expected JSONL, CSV or Parquet"):
         found_by(ListingSource(root=str(tmp_path / "none.jsonl")), tmp_path)
 
 

@@ -64,7 +64,7 @@ def test_nothing_served_tells_the_truth_about_a_candidate(corpus: Path) -> None:
 def test_audio_decodes_to_its_labelled_length_or_is_labelled_undecodable(corpus: Path) -> None:
     for label in load_labels(corpus):
         data = (corpus / "web" / label.audio_url).read_bytes()
-        if label.expected == "failed:undecodable":
+        if label.expected in ("failed:undecodable", "failed:wrong_content", "failed:empty"):
             with pytest.raises(DecodeError):
                 decode_bytes(data, max_duration_ms=60_000)
             continue
