@@ -9,18 +9,24 @@ SOURCE ?=
 root ?=
 EXPERIMENT ?= demo
 PORT ?= 5000
+BENCH ?= crawl
 ARGS ?=
 
 # Double quotes inside single ones: Hydra then takes a path with spaces or '=' as one value.
-INGEST = $(BIN)/python jobs/ingest.py $(if $(SOURCE),source=$(SOURCE)) $(if $(root),'source.root="$(root)"') $(ARGS)
+INGEST = $(BIN)/python jobs/ingest.py $(if $(SOURCE),source=$(SOURCE)) $(if $(root),'source.root="$(root)"') $(if $(DRY_RUN),dry_run=true) $(ARGS)
+
+# Only what stands on the command line counts: some shells export HOST.
+given = $(if $(filter command,$(origin $(1))),kind=$(2) 'value="$($(1))"')
+TAKEDOWN = $(call given,URL,url) $(call given,HOST,host) $(call given,RECORDING,recording) \
+  $(call given,CANDIDATE,candidate) $(call given,SHA256,sha256) $(call given,SAMPLE,sample)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup ingest explain train evaluate report ui format check test kill-test lock clean
+.PHONY: help setup ingest explain retry-failed recrawl verify takedown train evaluate report explore filters ui bench format check test faults kill-test lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv and install Sotto into it (every other target does it when needed)
 
@@ -29,6 +35,18 @@ ingest: $(STAMP) ## Audio and captions to shards and a report; SOURCE=folder roo
 
 explain: $(STAMP) ## Say what ingest would do and why, and do nothing; same variables as ingest
 	@$(INGEST) explain=true
+
+retry-failed: $(STAMP) ## Ask again for what failed and may pass, and only for that; same variables as ingest
+	@$(INGEST) again=failed
+
+recrawl: $(STAMP) ## Ask again for everything; what did not change costs a request and no bytes; same variables as ingest
+	@$(INGEST) again=all
+
+verify: $(STAMP) ## Check every invariant of the last ingest's corpus, file by file and request by request; ARGS=
+	@$(BIN)/python jobs/verify.py $(ARGS)
+
+takedown: $(STAMP) ## Take down URL=, HOST=, RECORDING=, CANDIDATE=, SHA256= or SAMPLE=, with REASON=; PURGE=1 removes bytes
+	@$(BIN)/python jobs/takedown.py $(TAKEDOWN) $(if $(PURGE),purge=true) $(ARGS)
 
 train: $(STAMP) ## Train a model on the shards; EXPERIMENT=demo, ARGS=
 	@$(BIN)/python jobs/train.py $(if $(EXPERIMENT),+experiment=$(EXPERIMENT)) $(ARGS)
@@ -39,8 +57,17 @@ evaluate: $(STAMP) ## Measure a checkpoint on the evaluation sets; ARGS=
 report: $(STAMP) ## Print the last ingest's summary and where its report lies; ARGS=
 	@$(BIN)/python jobs/report.py $(ARGS)
 
+explore: $(STAMP) ## Hours kept for each threshold of the last ingest; ARGS='view=languages', ARGS='reason=noisy keep.min=10'
+	@$(BIN)/python jobs/explore.py $(ARGS)
+
+filters: $(STAMP) ## Score all filters on a labelled set: every defect, three strengths, every language; ARGS='real=FOLDER'
+	@$(BIN)/python jobs/filters.py $(ARGS)
+
 ui: $(STAMP) ## Browse runs, datasets and reports in MLflow at 127.0.0.1; PORT=5000
 	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri sqlite:///mlflow.db
+
+bench: $(STAMP) ## Measure a part of Sotto on this machine; BENCH=crawl, ARGS=
+	@$(BIN)/python jobs/bench.py bench=$(BENCH) $(ARGS)
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix --exit-zero
@@ -54,6 +81,10 @@ check: $(STAMP) ## The gate without the tests of behaviour: format, lint, types,
 
 test: $(STAMP) ## Run the tests (no network, no GPU)
 	@$(BIN)/pytest $(ARGS)
+
+faults: $(STAMP) ## Crawl a web of faults on the loopback, and print the fault matrix
+	@$(BIN)/python -m pytest -p tests.faults.matrix tests/crawl \
+	  tests/pipeline/test_decoder.py tests/pipeline/test_audio.py tests/pipeline/segment/test_captions.py $(ARGS)
 
 kill-test: $(STAMP) ## Kill jobs at random moments, run again, compare bytes (long)
 	@$(BIN)/pytest -m slow $(ARGS)

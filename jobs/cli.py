@@ -31,6 +31,18 @@ def clean_errors(main: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def spell(time_s: float) -> str:
+    """Write a time with its two largest units."""
+    minutes, seconds = divmod(round(time_s), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
 class Bars:
     """One progress bar a stage on a terminal, one line a stage elsewhere."""
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from jobs.config import instantiate
 from model.alignment import MS_PER_POSITION
 from model.checkpoint import Card
-from model.corpus import Corpus, resolve_shards
+from model.corpus import Corpus, Reading, resolve_shards
 from model.datamodule import SottoData
 from model.estimate import Machine
 from model.examples import Encoder, LoaderConfig
@@ -32,7 +32,7 @@ class Settings:
 
     name: str
     data_root: str
-    data: dict[str, str]
+    data: dict[str, Any]
     resume: str | None
     dry_run: bool
     size: Any
@@ -78,7 +78,8 @@ def build(settings: Settings) -> tuple[SottoModule, SottoData]:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     shards_uri = resolve_shards(settings.data["shards"])
     pl.seed_everything(settings.loader.seed, verbose=False)
-    corpus = Corpus(shards_uri, "train")
+    reading: Reading = settings.data["reading"]
+    corpus = Corpus(shards_uri, "train", reading)
     vocabulary = settings.vocabulary.build(corpus.texts)
     card = card_of(settings, vocabulary, shards_uri, corpus.fingerprint)
     encoder = Encoder(
@@ -87,7 +88,7 @@ def build(settings: Settings) -> tuple[SottoModule, SottoData]:
         max_ms=card.dims.n_audio_ctx * MS_PER_POSITION,
         loss_weights=settings.loss_weights,
     )
-    data = SottoData(shards_uri, settings.mixture, settings.loader, encoder, settings.optimisation.max_steps)
+    data = SottoData(shards_uri, settings.mixture, settings.loader, encoder, settings.optimisation.max_steps, reading)
     return SottoModule(card, settings.optimisation, settings.trainer.log_every), data
 
 

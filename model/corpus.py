@@ -1,22 +1,29 @@
 """The samples of one split, found by stream and place, read from the shards by byte range.
 
 A shard's size and sha256 are checked before the first of its samples is used: a damaged shard is an error that
-names it, never fewer samples.
+names it, never fewer samples. Where asked to, a run goes on without it: each of its places gives a sample of another
+shard, the same on every machine, and the shard is named in the log.
+
+Samples that were taken down are never returned. Their places stay, so that neither the order of a run nor the position
+it resumes at moves: such a place gives another sample of its stream, spread evenly over those that stand, and every
+other place gives what it gave. Hours count what is in the shards. A stream of which nothing stands is gone.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
+import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from model.cache import ShardCache, ShardReader
 from model.mel import SAMPLE_RATE
 from model.mixture import POOLED_TASKS, stream_name
 from model.sample import Cue, Sample
@@ -24,10 +31,32 @@ from pipeline import artifact, store, tar
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError, UserError, unknown_name
 from pipeline.schema import SCHEMA_VERSION
+from pipeline.takedown import Takedowns, in_force
 
 KIND_OF_POOLED = {"detect_language": "transcribe", "no_speech": "no_speech"}
 COLUMNS = ("shard_id", "uri", "split", "kind", "lang", "bytes", "sha256", "sample_offsets", "sample_ms")
+NAMES = ("shard_id", "segment_ids", "origins")
 MS_PER_HOUR = 3_600_000
+NONE = np.empty(0, dtype=np.int64)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What to do about a damaged shard, and where copies of remote shards lie and how much of the disk they take."""
+
+    damaged: Literal["stop", "skip"] = "stop"
+    cache_folder: str = "~/.cache/sotto/shards"
+    cache_gib: float = 100.0
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that does not exist."""
+        if self.damaged not in ("stop", "skip"):
+            raise UserError(f"data.reading.damaged {self.damaged!r} does not exist; have stop, skip; choose one")
+
+    def cache(self) -> ShardCache:
+        """Return the cache of remote shards."""
+        return ShardCache(folder=Path(self.cache_folder).expanduser(), max_bytes=int(self.cache_gib * (1 << 30)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +71,7 @@ class Shard:
     sha256: str
     offsets: NDArray[np.int64]
     sample_ms: NDArray[np.int64]
+    taken_down: NDArray[np.int64]  # numbers of samples that may not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +79,71 @@ class Pool:
     """The shards of a stream; a place counts their samples from the first to the last."""
 
     shards: tuple[Shard, ...]
-    ends: NDArray[np.int64]
+    ends: NDArray[np.int64] = field(init=False)
+    taken_down: NDArray[np.int64] = field(init=False)  # places, in order
 
-    def find(self, place: int) -> tuple[Shard, int]:
+    def __post_init__(self) -> None:
+        """Lay the samples of all shards in one row."""
+        ends = np.cumsum([len(shard.offsets) for shard in self.shards], dtype=np.int64)
+        starts = (int(end) - len(shard.offsets) for shard, end in zip(self.shards, ends, strict=True))
+        taken_down = [start + shard.taken_down for start, shard in zip(starts, self.shards, strict=True)]
+        object.__setattr__(self, "ends", ends)
+        object.__setattr__(self, "taken_down", np.concatenate(taken_down))
+
+    @property
+    def is_gone(self) -> bool:
+        """Tell whether nothing of it stands."""
+        return len(self.taken_down) == int(self.ends[-1])
+
+    def places(self) -> NDArray[np.int64]:
+        """Return the places whose own sample stands."""
+        return np.setdiff1d(np.arange(int(self.ends[-1])), self.taken_down, assume_unique=True)
+
+    def at(self, place: int) -> tuple[Shard, int]:
         """Return the shard of a place and the sample's number in it."""
         index = int(np.searchsorted(self.ends, place, side="right"))
         shard = self.shards[index]
         return shard, place - int(self.ends[index]) + len(shard.offsets)
 
+    def in_next_shard(self, place: int) -> int:
+        """Return the place with the same number in the next shard, counted round where that one is shorter."""
+        index = int(np.searchsorted(self.ends, place, side="right"))
+        following = (index + 1) % len(self.shards)
+        start = int(self.ends[following]) - len(self.shards[following].offsets)
+        return start + self.at(place)[1] % len(self.shards[following].offsets)
+
+    def find(self, place: int) -> tuple[Shard, int]:
+        """Return where the sample is that a place gives: its own, or another for one that was taken down."""
+        return self.at(self._standing(place))
+
+    def _standing(self, place: int) -> int:
+        at = int(np.searchsorted(self.taken_down, place))
+        if at == len(self.taken_down) or int(self.taken_down[at]) != place:
+            return place
+        num_standing = int(self.ends[-1]) - len(self.taken_down)
+        nth = at * num_standing // len(self.taken_down)
+        standing_before = self.taken_down - np.arange(len(self.taken_down))
+        return nth + int(np.searchsorted(standing_before, nth, side="right"))
+
 
 class Corpus:
     """The shards of one split of a finished shard artifact."""
 
-    def __init__(self, shards_uri: str, split: str) -> None:
-        """Read the index; UserError when the split has no shards."""
+    def __init__(self, shards_uri: str, split: str, reading: Reading | None = None) -> None:
+        """Read the index and the take-downs in force beside it; UserError when the split has no shards."""
         source = _as_artifact(shards_uri)
         rows = [row for row in artifact.read_all(source, COLUMNS).to_pylist() if row["split"] == split]
         if not rows:
             raise UserError(f"split {split!r} of {shards_uri} has no shards; expected some; run ingest with more audio")
+        takedowns = in_force(source.root_uri.rpartition("/")[0])
+        taken_down = _taken_down(source, takedowns)
         self.fingerprint = source.fingerprint
         self.split = split
-        self.pools = _pools([_shard(shards_uri, row) for row in rows])
-        self._verified: set[str] = set()
+        self.pools = _standing(_pools([_shard(shards_uri, row, taken_down.get(row["shard_id"], NONE)) for row in rows]))
+        self._reading = reading or Reading()
+        self._reader = ShardReader(self._reading.cache())
+        self._damaged: set[str] = set()
+        self._cut = {segment_id.partition(":")[0] for segment_id in takedowns.segments()}
 
     def hours(self) -> dict[str, float]:
         """Return the hours of audio of each stream."""
@@ -90,43 +163,51 @@ class Corpus:
         return [len(shard.offsets) for shard in self.pools[stream].shards]
 
     def duration_ms(self, stream: str, place: int) -> int:
-        """Return a sample's length from the index, without reading it."""
-        shard, number = self.pools[stream].find(place)
+        """Return the length the index has for a place, without reading it; a take-down does not change it."""
+        shard, number = self.pools[stream].at(place)
         return int(shard.sample_ms[number])
 
     def texts(self) -> Iterator[str]:
         """Yield the text of every sample once, in the order of the streams."""
         for stream in self.pools:
             if stream not in POOLED_TASKS:
-                yield from (self.read(stream, place).text for place in range(self.size(stream)))
+                yield from (self.read(stream, place).text for place in self.places(stream))
+
+    def places(self, stream: str) -> list[int]:
+        """List the places of a stream whose own sample was not taken down."""
+        return self.pools[stream].places().tolist()
 
     def read(self, stream: str, place: int) -> Sample:
-        """Read one sample with its audio; DataError names a shard that is damaged."""
-        shard, number = self.pools[stream].find(place)
-        self._verify(shard)
+        """Read one sample with its audio; DataError names a shard that is damaged, unless those are passed over."""
+        pool = self.pools[stream]
+        for _ in pool.shards:
+            shard, number = pool.find(place)
+            try:
+                return self._sample(shard, number)
+            except DataError as error:
+                if self._reading.damaged == "stop":
+                    raise
+                self._pass_over(shard, error)
+            place = pool.in_next_shard(place)
+        raise DataError(f"stream {stream!r} has no whole shard left; expected one; run ingest again")
+
+    def _sample(self, shard: Shard, number: int) -> Sample:
         last = number + 1 == len(shard.offsets)
         end = shard.num_bytes if last else int(shard.offsets[number + 1])
+        data = self._reader.read(shard, int(shard.offsets[number]), end)
         try:
-            _, members = tar.read_sample(store.read_range(shard.uri, int(shard.offsets[number]), end))
-            return parse_sample(members)
+            sample = parse_sample(tar.read_sample(data)[1])
         except DataError as error:
             raise DataError(
                 f"shard {shard.shard_id} is damaged at sample {number}: {error}; run ingest again"
             ) from error
+        # The text of a window that was taken down may be the next one's previous text.
+        return replace(sample, prev_text=None) if sample.recording_id in self._cut else sample
 
-    def _verify(self, shard: Shard) -> None:
-        if shard.shard_id in self._verified:
-            return
-        try:
-            data = store.read_bytes(shard.uri)
-        except FileNotFoundError as error:
-            raise DataError(f"shard {shard.shard_id} is missing at {shard.uri}; run ingest again") from error
-        if len(data) != shard.num_bytes or hashlib.sha256(data).hexdigest() != shard.sha256:
-            raise DataError(
-                f"shard {shard.shard_id} is damaged: {len(data)} bytes do not have the size or sha256 of its index; "
-                f"expected {shard.num_bytes} bytes; remove {shard.uri} and run ingest again"
-            )
-        self._verified.add(shard.shard_id)
+    def _pass_over(self, shard: Shard, error: DataError) -> None:
+        if shard.shard_id not in self._damaged:
+            log.warning("training goes on without shard %s: %s", shard.shard_id, error)
+            self._damaged.add(shard.shard_id)
 
 
 def resolve_shards(uri: str) -> str:
@@ -143,18 +224,23 @@ def parse_sample(members: Mapping[str, bytes]) -> Sample:
     missing = {"flac", "json"} - set(members)
     if missing:
         raise DataError(f"sample lacks members {sorted(missing)}; have {sorted(members)}")
-    described: dict[str, Any] = json.loads(members["json"])
-    if described["schema_version"] != SCHEMA_VERSION:
-        raise DataError(f"sample has schema version {described['schema_version']}; expected {SCHEMA_VERSION}")
+    described = parse_description(members["json"])
     audio, rate = soundfile.read(io.BytesIO(members["flac"]), dtype="float32")
     if rate != SAMPLE_RATE or audio.ndim != 1:
         raise DataError(f"audio of {rate} Hz and shape {audio.shape} is foreign; expected {SAMPLE_RATE} Hz mono")
+    return replace(described, audio=np.asarray(audio, dtype=np.float32))
+
+
+def parse_description(content: bytes) -> Sample:
+    """Build a sample without its audio from its JSON; DataError for a foreign version."""
+    described: dict[str, Any] = json.loads(content)
+    if described["schema_version"] != SCHEMA_VERSION:
+        raise DataError(f"sample has schema version {described['schema_version']}; expected {SCHEMA_VERSION}")
     plain = ("segment_id", "recording_id", "source", "kind", "lang", "text", "text_lang", "prev_text", "duration_ms")
     return Sample(
         **{name: described[name] for name in plain},
         cues=tuple(Cue(start_ms=start, end_ms=end, text=text) for start, end, text in described["cues"]),
         tasks=tuple(described["tasks"]),
-        audio=np.asarray(audio, dtype=np.float32),
     )
 
 
@@ -164,13 +250,44 @@ def _pools(shards: list[Shard]) -> dict[str, Pool]:
     for task, kind in KIND_OF_POOLED.items():
         pools[task] = [shard for shard in shards if shard.kind == kind]
     ordered = {name: tuple(sorted(pool, key=lambda shard: shard.shard_id)) for name, pool in pools.items() if pool}
-    return {
-        name: Pool(pool, np.cumsum([len(shard.offsets) for shard in pool], dtype=np.int64))
-        for name, pool in sorted(ordered.items())
+    return {name: Pool(pool) for name, pool in sorted(ordered.items())}
+
+
+def _standing(pools: Mapping[str, Pool]) -> dict[str, Pool]:
+    """Leave out the streams of which nothing stands, and say what the take-downs cost."""
+    for name, pool in pools.items():
+        if len(pool.taken_down):
+            log.warning("stream %s: %d of %d samples are taken down", name, len(pool.taken_down), pool.ends[-1])
+    return {name: pool for name, pool in pools.items() if not pool.is_gone}
+
+
+def _taken_down(source: Artifact, takedowns: Takedowns) -> dict[str, NDArray[np.int64]]:
+    """Return the numbers of the samples that are taken down, by shard; reads a shard's names at a time."""
+    if not takedowns.entries:
+        return {}
+    parts = (artifact.read_part(source, number, NAMES) for number in range(artifact.num_parts(source)))
+    rows = (row for part in parts for row in part.to_pylist())
+    return {row["shard_id"]: numbers for row in rows if len(numbers := _hit(row, takedowns))}
+
+
+def _hit(row: Mapping[str, Any], takedowns: Takedowns) -> NDArray[np.int64]:
+    gone = {
+        origin["recording_id"]
+        for origin in row["origins"]
+        if takedowns.named("recording", origin["recording_id"])
+        or takedowns.named("candidate", origin["candidate_id"])
+        or takedowns.named("sha256", origin["sha256"])
+        or takedowns.of_urls(origin["urls"])
     }
+    numbers = [
+        number
+        for number, segment_id in enumerate(row["segment_ids"])
+        if segment_id.partition(":")[0] in gone or takedowns.of_segment(segment_id)
+    ]
+    return np.array(numbers, dtype=np.int64)
 
 
-def _shard(shards_uri: str, row: Mapping[str, Any]) -> Shard:
+def _shard(shards_uri: str, row: Mapping[str, Any], taken_down: NDArray[np.int64]) -> Shard:
     return Shard(
         shard_id=row["shard_id"],
         uri=store.join(shards_uri, row["uri"]),
@@ -180,6 +297,7 @@ def _shard(shards_uri: str, row: Mapping[str, Any]) -> Shard:
         sha256=row["sha256"],
         offsets=np.array(row["sample_offsets"], dtype=np.int64),
         sample_ms=np.array(row["sample_ms"], dtype=np.int64),
+        taken_down=taken_down,
     )
 
 

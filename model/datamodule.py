@@ -8,7 +8,7 @@ from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from model.batch import Batch
-from model.corpus import Corpus
+from model.corpus import Corpus, Reading
 from model.examples import Encoder, HeldOutBatches, LoaderConfig
 from model.loader import BatchLoader, Positions, Slice, TrainingBatches, shares
 from model.mixture import Mixture, Phases
@@ -19,15 +19,21 @@ class SottoData(LightningDataModule):
     """Feed global batches in their order; a checkpoint holds how many were used and what fixes the order."""
 
     def __init__(
-        self, shards_uri: str, mixture: Mixture | Phases, config: LoaderConfig, encoder: Encoder, num_batches: int
+        self,
+        shards_uri: str,
+        mixture: Mixture | Phases,
+        config: LoaderConfig,
+        encoder: Encoder,
+        num_batches: int,
+        reading: Reading | None = None,
     ) -> None:
         """Read the index of the train split and fix the shares over a run of `num_batches`.
 
         The held-out split is opened when it is first needed.
         """
         super().__init__()
-        self.train = Corpus(shards_uri, "train")
-        self._shards_uri, self._config, self._encoder = shards_uri, config, encoder
+        self.train = Corpus(shards_uri, "train", reading)
+        self._shards_uri, self._reading, self._config, self._encoder = shards_uri, reading, config, encoder
         self._weights = shares(mixture, self.train, config, num_batches)
         self._start = 0
 
@@ -46,7 +52,7 @@ class SottoData(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return this rank's share of the held-out batches."""
         assert self.trainer is not None
-        corpus = Corpus(self._shards_uri, "validation")
+        corpus = Corpus(self._shards_uri, "validation", self._reading)
         batches = HeldOutBatches(corpus, self._config, self._encoder)
         mine = range(self.trainer.global_rank, len(batches), self.trainer.world_size)
         return BatchLoader(batches, mine, 0)

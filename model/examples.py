@@ -79,7 +79,7 @@ class HeldOutBatches(Dataset[Batch]):
         plain = replace(config.tasks, prev_text_prob=0.0, timestamp_prob=0.0)
         self._corpus, self._encoder = corpus, encoder
         self._config = replace(config, tasks=plain, augment=Augment())
-        pairs = [(name, place) for name in corpus.pools for place in range(corpus.size(name))]
+        pairs = [(name, place) for name in corpus.pools for place in corpus.places(name)]
         pairs.sort(key=lambda pair: (corpus.duration_ms(*pair), pair))
         self._rows = [pairs[start : start + config.batch_size] for start in range(0, len(pairs), config.batch_size)]
 

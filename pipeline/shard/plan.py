@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline import tables
 from pipeline.audio import SAMPLES_PER_MS
 from pipeline.errors import DataError
+from pipeline.redact import public_url
 from pipeline.schema import SHARD_PLAN
 from pipeline.stage import PART, Context, Output, Stage, Tables, semantic_config
 
@@ -58,7 +59,7 @@ def shard_plan_stage(config: ShardConfig) -> Stage:
         reads={
             "decision": None,
             "segment": ("segment_id", "source", "start_ms", "end_ms", "text", "cues", "prev_segment_id"),
-            "recording": ("recording_id", "sha256", "license"),
+            "recording": ("recording_id", *_ADDRESSES, *_OF_RECORDING),
         },
         outputs=(
             Output(
@@ -77,14 +78,13 @@ def shard_plan_stage(config: ShardConfig) -> Stage:
 
 def _kept_rows(inputs: Tables, decision_fingerprint: str) -> list[Row]:
     joined = tables.zip_columns(inputs["decision"].drop_columns([PART]), inputs["segment"].drop_columns([PART]))
-    recordings = {row["recording_id"]: row for row in inputs["recording"].to_pylist()}
+    recordings = {row["recording_id"]: _provenance(row) for row in inputs["recording"].to_pylist()}
     rows = joined.filter(joined["kept"]).to_pylist()
     texts = {row["segment_id"]: row["text"] for row in rows}
     return [
         {
             **{name: row[name] for name in _CARRIED},
-            "sha256": recordings[row["recording_id"]]["sha256"],
-            "license": recordings[row["recording_id"]]["license"],
+            **recordings[row["recording_id"]],
             "text": row["text"] or "",
             "cues": row["cues"] or [],
             "prev_text": texts.get(row["prev_segment_id"]),
@@ -94,6 +94,20 @@ def _kept_rows(inputs: Tables, decision_fingerprint: str) -> list[Row]:
     ]
 
 
+def _provenance(recording: Row) -> Row:
+    addresses = {name: _public(recording[name]) for name in _ADDRESSES}
+    return addresses | {name: recording[name] for name in _OF_RECORDING}
+
+
+def _public(address: str | None) -> str | None:
+    """Return what may go into a shard: no credentials, and of a path on this machine only its last name."""
+    if address is None or ":" in address:
+        return address and public_url(address)
+    return address.rstrip("/").rpartition("/")[2]
+
+
+_ADDRESSES = ("page_url", "audio_url", "text_url")
+_OF_RECORDING = ("candidate_id", "license", "license_url", "license_evidence", "sha256")
 _CARRIED = (
     "segment_id",
     "recording_id",

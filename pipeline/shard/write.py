@@ -28,7 +28,14 @@ SAMPLE_FIELDS = (
     "text_lang",
     "prev_text",
     "tasks",
+    "page_url",
+    "audio_url",
+    "text_url",
     "license",
+    "license_url",
+    "license_evidence",
+    "sha256",
+    "start_ms",
 )
 
 
@@ -103,9 +110,22 @@ def _index_row(rows: Sequence[Row], uri: str, data: bytes, offsets: list[int]) -
         "duration_ms": sum(durations),
         "sha256": hashlib.sha256(data).hexdigest(),
         "segment_ids": [row["segment_id"] for row in rows],
+        "origins": _origins(rows),
         "sample_offsets": offsets,
         "sample_ms": durations,
     }
+
+
+def _origins(rows: Sequence[Row]) -> list[Row]:
+    """Describe the recordings of a shard, so that whoever reads it can tell what a take-down hits."""
+    firsts = {row["recording_id"]: row for row in reversed(rows)}
+    return [
+        {
+            **{name: row[name] for name in ("recording_id", "candidate_id", "sha256")},
+            "urls": [row[name] for name in ("page_url", "audio_url", "text_url") if row[name]],
+        }
+        for _, row in sorted(firsts.items())
+    ]
 
 
 def _all_planned(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:

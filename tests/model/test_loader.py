@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -9,20 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import webdataset
 from torch import Tensor
 
-from model.augment import Augment, change_sound, draw_masks, join
+from model.augment import Augment
 from model.batch import Batch
-from model.corpus import Corpus, parse_sample, resolve_shards
+from model.corpus import Corpus
 from model.examples import Encoder, HeldOutBatches, LoaderConfig
 from model.loader import BatchLoader, Planned, Positions, Slice, TrainingBatches, even_batches, shares
 from model.mixture import LossWeights, Temperature
-from model.sample import Cue, Sample
 from model.tasks.base import TaskOptions
 from model.tokenizer import Tokenizer
 from pipeline.errors import DataError, UserError
-from tests.model.tiny_shards import Window, windows, write_shards
+from tests.model.tiny_shards import windows, write_shards
 
 LOUD = Augment(
     join_prob=0.5, speed=0.1, gain_db=6.0, noise_db=-30.0, freq_masks=2, max_freq_mask=20, time_masks=2, max_time_mask=9
@@ -78,29 +75,6 @@ def same(first: Batch, second: Batch) -> bool:
         torch.equal(value, getattr(second, name)) if isinstance(value, Tensor) else value == getattr(second, name)
         for name, value in ((name, getattr(first, name)) for name in first.__dataclass_fields__)
     )
-
-
-def test_plain_webdataset_reads_the_same_tars(shards_uri: str) -> None:
-    corpus = Corpus(shards_uri, "train")
-    pool = corpus.pools["transcribe-sw"]
-    foreign = list(webdataset.WebDataset([shard.uri for shard in pool.shards], shardshuffle=False))
-    ours = [corpus.read("transcribe-sw", place) for place in range(corpus.size("transcribe-sw"))]
-    assert len(foreign) == len(ours) == 5
-    for sample, own in zip(foreign, ours, strict=True):
-        theirs = parse_sample({"flac": sample["flac"], "json": sample["json"]})
-        assert replace(theirs, audio=None) == replace(own, audio=None)
-        np.testing.assert_array_equal(theirs.audio, own.audio)
-
-
-def test_what_the_index_says_of_a_sample_is_what_is_read(shards_uri: str) -> None:
-    corpus = Corpus(shards_uri, "train")
-    for stream in corpus.pools:
-        for place in range(corpus.size(stream)):
-            sample = corpus.read(stream, place)
-            assert sample.audio is not None and len(sample.audio) == 16 * sample.duration_ms
-            assert sample.duration_ms == corpus.duration_ms(stream, place)
-    assert corpus.size("detect_language") == 10 and corpus.size("no_speech") == 5
-    assert corpus.hours()["translate-sw"] == pytest.approx((300 + 400 + 500 + 600 + 700) / 3_600_000)
 
 
 def test_order_and_content_do_not_depend_on_workers(shards_uri: str, encoder: Encoder) -> None:
@@ -263,91 +237,3 @@ def test_held_out_batches_hold_every_sample_of_every_stream_once_and_unchanged(
     assert counts == {"transcribe": 10, "translate": 5, "detect_language": 10, "no_speech": 5}
     assert all(batch.freq_masks_BM2.numel() == 0 for batch in made)
     assert sum(len(set(batch.num_samples_B.tolist())) for batch in made) < 20  # by length
-
-
-def damage(path: Path, how: str) -> None:
-    data = bytearray(path.read_bytes())
-    if how == "truncate":
-        data = data[: len(data) // 2]
-    if how == "flip":
-        data[len(data) // 2] ^= 1
-    path.unlink()
-    if how != "remove":
-        path.write_bytes(data)
-
-
-@pytest.mark.parametrize(
-    ("how", "complaint"), [("truncate", "is damaged"), ("flip", "is damaged"), ("remove", "is missing")]
-)
-def test_a_damaged_shard_is_named_before_its_first_sample_is_used(tmp_path: Path, how: str, complaint: str) -> None:
-    corpus = Corpus(write_shards(tmp_path, windows()), "train")
-    damage(Path(corpus.pools["translate-sw"].shards[0].uri), how)
-    assert corpus.read("transcribe-sw", 0).text == "moja"
-    with pytest.raises(DataError, match=f"shard train-translate-sw-000000 {complaint}"):
-        corpus.read("translate-sw", 1)
-
-
-def test_a_sample_of_another_schema_or_without_a_member_is_an_error() -> None:
-    window = Window(kind="transcribe", lang="en", number=0)
-    with pytest.raises(DataError, match=r"lacks members \['flac'\]"):
-        parse_sample({"json": b"{}"})
-    with pytest.raises(DataError, match="schema version 0"):
-        parse_sample({"flac": window.flac(), "json": b'{"schema_version": 0}'})
-
-
-def test_a_split_or_stream_that_is_not_there_is_an_error(shards_uri: str) -> None:
-    with pytest.raises(UserError, match="split 'tset' of .* has no shards"):
-        Corpus(shards_uri, "tset")
-    with pytest.raises(UserError, match="did you mean 'translate-sw'"):
-        Corpus(shards_uri, "train").size("translate-sv")
-
-
-def test_the_pointer_of_ingest_is_followed_and_its_absence_says_what_to_do(tmp_path: Path) -> None:
-    pointer = tmp_path / "shards.json"
-    with pytest.raises(UserError, match="run make ingest first"):
-        resolve_shards(str(pointer))
-    pointer.write_text('{"shards_uri": "s3://bucket/shard_index/abc", "fingerprint": "abc"}')
-    assert resolve_shards(str(pointer)) == "s3://bucket/shard_index/abc"
-    assert resolve_shards("some/folder") == "some/folder"
-
-
-def tone(duration_ms: int) -> Sample:
-    cue = Cue(start_ms=100, end_ms=duration_ms - 100, text="one")
-    window = Window(kind="transcribe", lang="en", number=0, duration_ms=duration_ms)
-    return replace(parse_sample({"flac": window.flac(), "json": _described(window)}), cues=(cue,))
-
-
-def _described(window: Window) -> bytes:
-    return json.dumps(window.described()).encode()
-
-
-def test_joined_windows_keep_the_times_of_their_cues() -> None:
-    joined = join(tone(500), tone(700))
-    assert joined.duration_ms == 1200 and joined.text == "one one"
-    assert [(cue.start_ms, cue.end_ms) for cue in joined.cues] == [(100, 400), (600, 1100)]
-    assert joined.audio is not None and len(joined.audio) == 1200 * 16
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_speed_moves_the_cues_with_the_sound_and_keeps_the_longest_window(seed: int) -> None:
-    sample = tone(1000)
-    changed = change_sound(sample, Augment(speed=0.1), np.random.default_rng(seed), max_ms=1020)
-    assert changed.audio is not None and changed.duration_ms <= 1020
-    factor = 1000 / changed.duration_ms
-    assert 0.97 < factor < 1.11 and factor != 1.0
-    assert changed.cues[0].start_ms == pytest.approx(100 / factor, abs=1)
-    assert len(changed.audio) == pytest.approx(16 * changed.duration_ms, abs=16)
-
-
-def test_no_augmentation_changes_nothing() -> None:
-    sample = tone(600)
-    changed = change_sound(sample, Augment(), np.random.default_rng(0), max_ms=1500)
-    np.testing.assert_array_equal(changed.audio, sample.audio)
-    assert replace(changed, audio=None) == replace(sample, audio=None)
-
-
-def test_masks_lie_inside_the_spectrogram() -> None:
-    freq, time = draw_masks(LOUD, num_samples=16_000, n_mels=80, rng=np.random.default_rng(1))
-    assert freq.shape == time.shape == (2, 2)
-    assert (freq >= 0).all() and (freq <= 80).all() and (time <= 100).all()
-    assert (np.diff(freq, axis=1) <= 20).all() and (np.diff(time, axis=1) <= 9).all()

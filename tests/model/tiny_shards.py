@@ -38,9 +38,17 @@ class Window:
     duration_ms: int = 400
     text: str | None = None
     tasks: Sequence[str] | None = None
+    recording: str | None = None
+    prev: str | None = None
+
+    @property
+    def recording_id(self) -> str:
+        return self.recording or self.segment_id
 
     @property
     def segment_id(self) -> str:
+        if self.recording:
+            return f"{self.recording}:{self.number}"
         return f"{self.kind}-{self.lang}-{self.number}".replace("_", "-")
 
     def described(self) -> dict[str, Any]:
@@ -49,17 +57,27 @@ class Window:
         return {
             "schema_version": SCHEMA_VERSION,
             "segment_id": self.segment_id,
-            "recording_id": self.segment_id,
+            "recording_id": self.recording_id,
             "source": "tones",
             "kind": self.kind,
             "lang": self.lang,
             "text": text,
             "text_lang": None if not text else "en" if self.kind == "translate" else self.lang,
             "cues": [[0, self.duration_ms, text]] if text else [],
-            "prev_text": None,
+            "prev_text": self.prev,
             "duration_ms": self.duration_ms,
             "tasks": list(TASKS[self.kind] if self.tasks is None else self.tasks),
             "license": "CC0-1.0",
+            "audio_url": self.origin()["urls"][0],
+            "sha256": self.origin()["sha256"],
+        }
+
+    def origin(self) -> dict[str, Any]:
+        return {
+            "recording_id": self.recording_id,
+            "candidate_id": f"of-{self.segment_id}",
+            "sha256": hashlib.sha256(self.segment_id.encode()).hexdigest(),
+            "urls": [f"http://tones.test/{self.kind}/{self.lang}/{self.number}.flac"],
         }
 
     def flac(self) -> bytes:
@@ -80,7 +98,7 @@ def windows(pairs: Sequence[tuple[str, str]] = PAIRS, each: int = 5) -> list[Win
 
 
 def write_shards(
-    root: Path, samples: Sequence[Window], splits: Sequence[str] = ("train", "validation"), per_shard: int = 3
+    root: Path | str, samples: Sequence[Window], splits: Sequence[str] = ("train", "validation"), per_shard: int = 3
 ) -> str:
     """Write the samples to shards of every split as ingest would; returns the artifact's folder."""
     made = Artifact(root_uri=str(root), name="shard_index", fingerprint="0123456789abcdef")
@@ -117,6 +135,7 @@ def _write(made: Artifact, uri: str, samples: Sequence[Window]) -> dict[str, Any
         "sha256": hashlib.sha256(data).hexdigest(),
         "decision_fingerprint": "none",
         "segment_ids": [sample.segment_id for sample in samples],
+        "origins": [sample.origin() for sample in samples],
         "sample_offsets": builder.offsets,
         "sample_ms": [sample.duration_ms for sample in samples],
     }

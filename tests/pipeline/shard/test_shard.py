@@ -36,7 +36,12 @@ def corpus(blobs: str, num_windows: int = 3) -> dict[str, pa.Table]:
     for name, tone in (("aa", 200), ("bb", 400)):
         samples = np.sin(np.arange(num_windows * SAMPLE_RATE) * 2 * np.pi * tone / SAMPLE_RATE).astype(np.float32) / 2
         digest = store.put_blob(blobs, audio.to_flac(samples))
-        recordings.append(blank(RECORDING, recording_id=name, sha256=digest, license="CC0-1.0"))
+        recordings.append(
+            blank(
+                RECORDING, recording_id=name, sha256=digest, license="CC0-1.0", candidate_id=f"of-{name}",
+                page_url="/srv/talks/", audio_url=f"https://me:pw@a.test/{name}.flac?id=1&token=2",
+            )
+        )  # fmt: skip
         for number in range(num_windows):
             key, start = f"{name}:{number * SECOND}", number * SECOND
             cues = [{"start_ms": 0, "end_ms": 900, "text": key}]
@@ -127,6 +132,20 @@ def test_two_writes_give_the_same_bytes_and_the_index_describes_them(tmp_path: P
             segment_id.replace(":", "_"),
         )
         assert (sample["license"], sample["cues"]) == ("CC0-1.0", [[0, 900, segment_id]])
+
+
+def test_a_shard_says_where_its_samples_are_from_without_credentials_or_paths_of_this_machine(tmp_path: Path) -> None:
+    [part] = plan(corpus(str(tmp_path / "blobs")))
+    row = write(tmp_path, str(tmp_path / "blobs"), part)
+    urls = ["talks", "https://a.test/aa.flac?id=1"]
+    assert [(origin["recording_id"], origin["candidate_id"]) for origin in row["origins"]] == [
+        ("aa", "of-aa"),
+        ("bb", "of-bb"),
+    ]
+    assert row["origins"][0]["urls"] == urls
+    first = (tmp_path / row["uri"]).read_bytes()[: row["sample_offsets"][1]]
+    sample = json.loads(read_sample(first)[1]["json"])
+    assert sample["page_url"] == "talks" and sample["sha256"] in part["sha256"].to_pylist()
 
 
 def test_plain_webdataset_reads_the_windows_we_cut(tmp_path: Path) -> None:
