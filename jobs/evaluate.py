@@ -10,6 +10,7 @@ import torch
 from omegaconf import DictConfig
 
 from jobs.cli import clean_errors
+from jobs.config import instantiate
 from jobs.tracking import start_run
 from jobs.training import plain
 from model.checkpoint import Loaded, load
@@ -44,7 +45,7 @@ def score(cfg: DictConfig, loaded: Loaded) -> Scores:
         raise UserError(f"checkpoint {cfg.checkpoint} names no shards; expected a split to decode; give shards=FOLDER")
     corpus = Corpus(shards_uri, cfg.split)
     batches = held_out_batches(loaded, corpus, cfg.batch_size)
-    return evaluate(loaded, batches, torch.device(cfg.device))
+    return evaluate(loaded, batches, torch.device(cfg.device), instantiate(cfg.decode))
 
 
 def examples(scores: Scores, number: int) -> list[str]:

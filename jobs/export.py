@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import hydra
 from omegaconf import DictConfig
 
@@ -16,7 +18,7 @@ from model.export import ExportOptions, export
 def main(cfg: DictConfig) -> None:
     """Load, write, and name the files."""
     settings = instantiate(cfg)
-    options = ExportOptions(**{name: settings[name] for name in ("format", "dtype", "quantization")})
+    options = ExportOptions(**{field.name: settings[field.name] for field in fields(ExportOptions)})
     files = export(load(settings["checkpoint"]), settings["checkpoint"], options, settings["out"])
     for file in files:
         print(f"{file}  {file.stat().st_size / 1e6:.1f} MB")

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from model.net import ModelDimensions, Whisper
 from model.vocabulary import OpenAI, Vocabulary
+from pipeline.errors import DataError
 
 # Text, 99 languages and special tokens of v1 and v2; v3 has one language more.
 OPENAI_LANGUAGES = {51_865: 99, 51_866: 100}
@@ -45,7 +46,12 @@ class Bundle:
         with torch.device("meta"):
             net = Whisper(self.dims)
         net = net.to_empty(device="cpu")
-        net.load_state_dict(dict(self.weights))
+        try:
+            net.load_state_dict(dict(self.weights))
+        except RuntimeError as error:
+            raise DataError(
+                f"weights do not fit their sizes: {error}; expected {self.dims}; fetch the file again"
+            ) from error
         return net.eval()
 
 

@@ -11,6 +11,7 @@ from model.bundle import Bundle
 from model.checkpoint import Loaded
 from model.formats import ctranslate2, ggml, huggingface, openai
 from model.model_card import model_card
+from model.pruning import keep_layers
 from pipeline.errors import UserError, unknown_name
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16}
@@ -20,11 +21,13 @@ README = "README.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportOptions:
-    """Say what to write: the format, the weights' precision, and CTranslate2's own quantization."""
+    """Say what to write: the format, the weights' precision, CTranslate2's own quantization, and how many layers."""
 
     format: str
     dtype: str = "float32"
     quantization: str | None = None
+    encoder_layers: int | None = None
+    decoder_layers: int | None = None
 
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
@@ -40,9 +43,10 @@ class ExportOptions:
 
 def export(loaded: Loaded, checkpoint: str, options: ExportOptions, folder: str) -> list[Path]:
     """Write the model and its card to a folder and return the files; `checkpoint` is where it came from."""
-    bundle, place = loaded.bundle().to(DTYPES[options.dtype]), Path(folder)
-    files = _write(bundle, options, place)
-    (place / README).write_text(model_card(loaded, checkpoint, options.format), encoding="utf-8")
+    bundle = keep_layers(loaded.bundle(), options.encoder_layers, options.decoder_layers)
+    place = Path(folder)
+    files = _write(bundle.to(DTYPES[options.dtype]), options, place)
+    (place / README).write_text(model_card(loaded, bundle.dims, checkpoint, options.format), encoding="utf-8")
     return [*files, place / README]
 
 

@@ -40,6 +40,27 @@ def error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> dict[st
     return {"wer": float(jiwer.wer(refs, hyps)), "cer": float(jiwer.cer(refs, hyps))}
 
 
+def hallucination_rates(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, float]:
+    """Return the words inserted per reference word, and the share of five-word sequences that were said before.
+
+    Both are what Distil-Whisper (Gandhi et al. 2023, §6.3) counts; what was really repeated counts too.
+    """
+    pairs = [(normalise(ref), normalise(hyp)) for ref, hyp in zip(references, hypotheses, strict=True)]
+    spoken = [pair for pair in pairs if pair[0]]
+    if not spoken:
+        return {}
+    aligned = jiwer.process_words([ref for ref, _ in spoken], [hyp for _, hyp in spoken])
+    grams = [
+        tuple(words[place : place + 5])
+        for words in (hyp.split() for _, hyp in spoken)
+        for place in range(len(words) - 4)
+    ]
+    return {
+        "inserted": aligned.insertions / sum(len(ref.split()) for ref, _ in spoken),
+        "repeated": 1.0 - len(set(grams)) / len(grams) if grams else 0.0,
+    }
+
+
 class LossTable:
     """Sums of token losses and tokens by task and language, kept on the device: adding does not wait for it."""
 

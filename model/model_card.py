@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import torch
 
 from model.checkpoint import Loaded
-from model.net import num_parameters
+from model.net import ModelDimensions, Whisper, num_parameters
 from pipeline import artifact, store, tables
 from pipeline.artifact import Artifact
 from pipeline.languages import LANGUAGES
@@ -18,6 +19,7 @@ from pipeline.schema import EVAL_RESULT
 
 MS_PER_HOUR = 3_600_000
 UNSTATED = "not stated"
+PRUNED = "## Evaluation\n\nNot evaluated: layers of the checkpoint were left out, and it was not trained since."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +31,17 @@ class Training:
     sources: Mapping[str, float]
 
 
-def model_card(loaded: Loaded, checkpoint: str, format_name: str) -> str:
-    """Return the card as Markdown; what no manifest tells is said to be unknown."""
+def model_card(loaded: Loaded, dims: ModelDimensions, checkpoint: str, format_name: str) -> str:
+    """Return the card as Markdown; what no manifest tells is said to be unknown.
+
+    `dims` are those of the export; where layers were left out, no score of the checkpoint holds for it.
+    """
     training = read_training(loaded.card.shards_uri)
     sections = [
         _front_matter(training, format_name),
-        _model(loaded, checkpoint),
+        _model(loaded, dims, checkpoint),
         _training(loaded, training),
-        _scores(read_scores(checkpoint)),
+        _scores(read_scores(checkpoint)) if dims == loaded.card.dims else PRUNED,
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -88,11 +93,13 @@ def _front_matter(training: Training | None, format_name: str) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _model(loaded: Loaded, checkpoint: str) -> str:
-    dims, tokenizer = loaded.card.dims, loaded.tokenizer
+def _model(loaded: Loaded, dims: ModelDimensions, checkpoint: str) -> str:
+    tokenizer = loaded.tokenizer
+    with torch.device("meta"):
+        parameters = num_parameters(Whisper(dims))
     facts = [
         ("checkpoint", f"`{Path(checkpoint).name}`, step {loaded.step}"),
-        ("parameters", f"{num_parameters(loaded.net):,}"),
+        ("parameters", f"{parameters:,}"),
         ("encoder", f"{dims.n_audio_layer} layers, width {dims.n_audio_state}, {dims.n_audio_head} heads"),
         ("decoder", f"{dims.n_text_layer} layers, width {dims.n_text_state}, {dims.n_text_head} heads"),
         ("audio", f"{dims.n_mels} mel bins, windows of up to {dims.n_audio_ctx * 20 / 1000:g} s"),

@@ -91,7 +91,15 @@ class Tokenizer:
 
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of the text tokens, special ones dropped; broken UTF-8 becomes U+FFFD."""
-        return self._encoding.decode([token for token in ids if token < self.eot])
+        return self._encoding.decode(self.text_tokens(ids))
+
+    def text_tokens(self, ids: Iterable[int]) -> list[int]:
+        """Return the text tokens among all."""
+        return [token for token in ids if token < self.eot]
+
+    def bytes_of(self, token: int) -> bytes:
+        """Return what a token writes; a character may be shared by several."""
+        return self._encoding.decode_single_token_bytes(token)
 
     def language_id(self, code: str) -> int:
         """Return a language's token; UserError when this vocabulary lacks it."""

@@ -23,7 +23,6 @@ from model.tokenizer import NUM_TIMESTAMPS, Tokenizer
 from pipeline.errors import UserError
 
 
-
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A window with its answer and its encoded audio_SD."""

@@ -132,7 +132,14 @@ class Engine:
 
     def hear(self, audio: Sequence[Tensor], token: int) -> Tensor:
         """Return the logits_PV after a single token in windows of their own."""
-        return self._head(self._read(audio, [[token]] * len(audio), None)[:, 0]).float()
+        return self._head(self._read(audio, [[token]] * len(audio))[:, 0]).float()
+
+    @torch.inference_mode()
+    def attend(self, audio_SD: Tensor, tokens: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """Read one text against a window; returns logits_LV, and each layer's cross-attention scores_HLS."""
+        scores: list[Tensor] = []
+        x_PLD = self._read([audio_SD], [tokens], scores=scores)
+        return self._head(x_PLD[0]).float(), [layer_PHLS[0].float() for layer_PHLS in scores]
 
     def start(
         self, audio: Sequence[Tensor], prompts: Sequence[Sequence[int]], sot: int, cache: Cache, first: int
@@ -167,9 +174,16 @@ class Engine:
         return self._head(self._ln(x_RLD[:, 0])).float()
 
     def _read(
-        self, audio: Sequence[Tensor], prompts: Sequence[Sequence[int]], keep: tuple[Cache, int] | None
+        self,
+        audio: Sequence[Tensor],
+        prompts: Sequence[Sequence[int]],
+        keep: tuple[Cache, int] | None = None,
+        scores: list[Tensor] | None = None,
     ) -> Tensor:
-        """Return what the head reads, x_PLD; prompts are padded to the longest, and what stands there means nothing."""
+        """Return what the head reads, x_PLD; prompts are padded to the longest, and what stands there means nothing.
+
+        Keys and values are kept in the cache from a place on, `scores` of the cross-attention collected, where asked.
+        """
         padded = nn.utils.rnn.pad_sequence([torch.tensor(prompt) for prompt in prompts], batch_first=True)
         tokens_PL = padded.to(self.device)
         audio_PSD = nn.utils.rnn.pad_sequence(list(audio), batch_first=True)
@@ -185,14 +199,16 @@ class Engine:
                 cache, first = keep
                 cache.write(number, first, (keys, values), (cross_keys, cross_values))
             x_PLD = x_PLD + layer.out(_attend(query, keys, values, causal))
-            x_PLD = self._finish_layer(layer, x_PLD, Audio(cross_keys, cross_values, bias))
+            x_PLD = self._finish_layer(layer, x_PLD, Audio(cross_keys, cross_values, bias), scores)
         return self._ln(x_PLD)
 
-    def _finish_layer(self, layer: Layer, x_RLD: Tensor, audio: Audio) -> Tensor:
+    def _finish_layer(self, layer: Layer, x_RLD: Tensor, audio: Audio, scores: list[Tensor] | None = None) -> Tensor:
         """Attend to the audio, with all rows of a window at once, and run the layer's perceptron."""
         rows, length, width = x_RLD.shape
         asked_AGD = layer.cross_query(layer.cross_ln(x_RLD)).view(len(audio.keys), -1, width)
         (query,) = _heads(asked_AGD, self.dims.n_text_head, 1)
+        if scores is not None:
+            scores.append(query @ audio.keys)
         heard = _attend(query, audio.keys, audio.values, audio.bias).view(rows, length, width)
         x_RLD = x_RLD + layer.cross_out(heard)
         return x_RLD + layer.mlp_out(F.gelu(layer.mlp_in(layer.mlp_ln(x_RLD))))

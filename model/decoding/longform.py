@@ -17,13 +17,12 @@ from torch import Tensor
 from model.decoding.batch import Batch, Finished
 from model.decoding.guards import is_hallucination
 from model.decoding.options import Decoded, Fallback, Task, Window
-from model.decoding.segments import MS_PER_FRAME, Piece, cut_tokens
+from model.decoding.segments import FRAMES_PER_STAMP, MS_PER_FRAME, Piece, cut_tokens
 from model.decoding.speech import Span, cut, speech_share
 from model.decoding.transcript import Segment, Transcript
-from model.decoding.words import Heads, time_words, with_words
+from model.decoding.words import Heads, Heard, time_words, with_words
 from pipeline.errors import UserError
 
-FRAMES_PER_POSITION = 2
 Clip = tuple[int, int]  # in frames
 
 
@@ -106,7 +105,7 @@ class Transcriber:
         """`heads` are those of the cross-attention that follow the speech, where they are known; words need them."""
         self._batch, self._options, self._heads = batch, options, heads
         self._tokenizer = batch.tokenizer
-        self._context = batch.engine.dims.n_audio_ctx * FRAMES_PER_POSITION
+        self._context = batch.engine.dims.n_audio_ctx * FRAMES_PER_STAMP
 
     def run(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, Transcript]]:
         """Transcribe recordings as places come free, and yield each when its last window is done."""
@@ -169,7 +168,8 @@ class Transcriber:
         kept = [(piece, self._segment(course.recording, piece, start, answer)) for piece in pieces]
         segments = [segment for _, segment in kept if segment is not None]
         if self._options.words and segments:
-            segments = self._time(segments, start, done)
+            heard = Heard(audio_SD=done.audio_SD, num_positions=-(-size // FRAMES_PER_STAMP))
+            segments = self._time(segments, start, done, heard)
         course.found += segments
         course.said += [token for piece, segment in kept if segment is not None for token in piece.tokens]
         if pieces and answer.temperature > self._options.max_previous_temperature:
@@ -204,11 +204,11 @@ class Transcriber:
             temperature=answer.temperature,
         )
 
-    def _time(self, segments: Sequence[Segment], start: int, done: Finished) -> list[Segment]:
+    def _time(self, segments: Sequence[Segment], start: int, done: Finished, heard: Heard) -> list[Segment]:
         """Give a window's segments their words."""
         texts = [self._tokenizer.text_tokens(segment.tokens) for segment in segments]
         prompt = self._tokenizer.sot_sequence(done.decoded.lang, done.window.task)
-        words = time_words(self._batch.engine, self._tokenizer, done.audio_SD, (prompt, texts), self._heads)
+        words = time_words(self._batch.engine, self._tokenizer, heard, (prompt, texts), self._heads)
         shift_ms = start * MS_PER_FRAME
         moved = [
             [replace(word, start_ms=word.start_ms + shift_ms, end_ms=word.end_ms + shift_ms) for word in of_segment]

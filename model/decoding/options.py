@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,7 +20,7 @@ class Fallback:
     A window with `no_speech_prob` above its limit and a log-probability below its own is silence, and final.
     """
 
-    temperatures: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    temperatures: Sequence[float] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
     max_compression_ratio: float | None = 2.4
     min_avg_logprob: float | None = -1.0
     max_no_speech_prob: float | None = 0.6

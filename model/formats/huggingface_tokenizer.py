@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def read(folder: Path, n_vocab: int) -> Vocabulary:
     return Vocabulary(ranks=rank_file(ranks), num_languages=n_vocab - len(ranks) - NUM_SPECIAL_TOKENS)
 
 
+@functools.lru_cache(maxsize=2)
 def _fast(tokenizer: Tokenizer) -> FastTokenizer:
     char_of = {byte: char for char, byte in byte_of_char().items()}
     vocab = {_chars(token, char_of): rank for token, rank in tokenizer.ranks.items()}

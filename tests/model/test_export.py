@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.checkpoint import Card, Loaded
+from model.checkpoint import Card, Loaded, load
 from model.export import ExportOptions, export
 from model.model_card import model_card, read_training
 from model.net import ModelDimensions, Whisper
@@ -53,6 +53,10 @@ def planned(root: Path, rows: Sequence[tuple[str, str, Sequence[str], str | None
     return index.uri
 
 
+def card_of(one: Loaded, checkpoint: str, name: str) -> str:
+    return model_card(one, one.card.dims, checkpoint, name)
+
+
 PLAN = (
     ("train", "am", ("transcribe", "detect_language"), "CC-BY-4.0", 2),
     ("train", "sw", ("translate",), None, 1),
@@ -72,7 +76,7 @@ def test_the_card_tells_corpus_hours_licences_and_scores(tmp_path: Path) -> None
     row = {"checkpoint": "c", "eval_set": "test", "source": "all", "lang": "am", "task": "transcribe"}
     row |= {"metric": "wer", "value": 0.25, "num_utterances": 3, "normaliser": "basic"}
     store.publish(str(tmp_path / "eval-test.parquet"), tables.to_parquet(tables.from_rows([row], EVAL_RESULT)))
-    text = model_card(loaded(planned(tmp_path, PLAN)), str(tmp_path / "last.ckpt"), "huggingface")
+    text = card_of(loaded(planned(tmp_path, PLAN)), str(tmp_path / "last.ckpt"), "huggingface")
     assert "library_name: transformers\nlanguage: [am, sw]\n---" in text
     for line in (
         "| checkpoint | `last.ckpt`, step 7 |",
@@ -87,10 +91,10 @@ def test_the_card_tells_corpus_hours_licences_and_scores(tmp_path: Path) -> None
 
 
 def test_the_card_says_what_it_does_not_know(tmp_path: Path) -> None:
-    foreign = model_card(loaded(), str(tmp_path / "x.pt"), "openai")
+    foreign = card_of(loaded(), str(tmp_path / "x.pt"), "openai")
     assert "Unknown: the weights were loaded from another project's file." in foreign
     assert "Not evaluated." in foreign and "library_name" not in foreign
-    gone = model_card(loaded(str(tmp_path / "shard_index/gone")), str(tmp_path / "x.ckpt"), "openai")
+    gone = card_of(loaded(str(tmp_path / "shard_index/gone")), str(tmp_path / "x.ckpt"), "openai")
     assert "Its manifests were not at hand when this card was written." in gone
     index = planned(tmp_path, PLAN)
     (tmp_path / "shard_plan/feed/_MANIFEST.json").unlink()
@@ -100,7 +104,7 @@ def test_the_card_says_what_it_does_not_know(tmp_path: Path) -> None:
 def test_the_card_warns_of_a_model_that_heard_nothing(tmp_path: Path) -> None:
     one = loaded("a/b/c")
     deaf = replace(one, card=replace(one.card, audio="silence"))
-    assert "**Trained on silence**" in model_card(deaf, str(tmp_path / "x.ckpt"), "openai")
+    assert "**Trained on silence**" in card_of(deaf, str(tmp_path / "x.ckpt"), "openai")
 
 
 @pytest.mark.parametrize(
@@ -148,3 +152,14 @@ def test_a_bundle_builds_the_same_network() -> None:
     bundle = one.bundle()
     assert not any(weight.requires_grad for weight in bundle.weights.values())
     assert torch.equal(bundle.network().encoder.conv1.weight, one.net.encoder.conv1.weight)
+
+
+def test_the_card_of_a_pruned_model_claims_no_scores(tmp_path: Path) -> None:
+    one = loaded()
+    two = replace(one.card.dims, n_text_layer=2)
+    deep = Loaded(net=Whisper(two), tokenizer=one.tokenizer, card=replace(one.card, dims=two), step=1)
+    export(deep, "x.ckpt", ExportOptions(format="openai", decoder_layers=1), str(tmp_path))
+    text = (tmp_path / "README.md").read_text()
+    assert "Not evaluated: layers of the checkpoint were left out" in text
+    assert "| decoder | 1 layers" in text
+    assert load(str(tmp_path / "model.pt")).net.dims.n_text_layer == 1

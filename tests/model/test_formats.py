@@ -29,7 +29,7 @@ from model.mel import log_mel, mel_filters
 from model.net import ModelDimensions, Whisper
 from model.tokenizer import Tokenizer, train_bpe
 from model.vocabulary import Vocabulary
-from pipeline.errors import UserError
+from pipeline.errors import DataError, UserError
 from tests.model.golden import openai_decoding
 from tests.model.sines import DIMS, PLACES, mel_of, tokens_of, weights_of
 
@@ -366,3 +366,8 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"dims": Path("x"), "model_state_dict": {}}, tmp_path / "evil.pt")
     with pytest.raises(UserError, match="evil.pt is no file of weights"):
         load(str(tmp_path / "evil.pt"))
+
+
+def test_weights_of_other_sizes_are_refused(small: Bundle) -> None:
+    with pytest.raises(DataError, match="weights do not fit their sizes: (.|\n)*; expected ModelDimensions"):
+        replace(small, dims=replace(small.dims, n_text_layer=4)).network()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.metrics import LossTable, error_rates, normalise
+from model.metrics import LossTable, error_rates, hallucination_rates, normalise
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,11 @@ def test_losses_are_means_per_token_of_each_task_and_language_and_of_all() -> No
     table.add(tasks, langs, torch.tensor([2.0, 9.0, 4.0]), torch.tensor([1, 3, 2]))
     table.add(("no_speech",), ("und",), torch.tensor([0.0]), torch.tensor([4]))
     assert table.means() == {"all": 1.5, "transcribe-sw": 2.0, "translate-am": 3.0, "no_speech-und": 0.0}
+
+
+def test_hallucinations_are_words_inserted_and_phrases_said_again() -> None:
+    rates = hallucination_rates(["One two three four.", ""], ["one two three four so it goes so it goes so it", "x"])
+    assert rates["inserted"] == 8 / 4
+    assert rates["repeated"] == 1 - 7 / 8
+    assert hallucination_rates([""], ["x"]) == {}
+    assert hallucination_rates(["one"], ["one"]) == {"inserted": 0.0, "repeated": 0.0}

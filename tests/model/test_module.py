@@ -15,6 +15,7 @@ from model.batch import Batch
 from model.checkpoint import KEY, Card, load, network_weights
 from model.corpus import Corpus
 from model.datamodule import SottoData
+from model.decoding.options import DecodeOptions
 from model.estimate import Machine, describe, trace_step
 from model.evaluation import Scores as Scored
 from model.evaluation import Utterance, evaluate, held_out_batches, to_table
@@ -263,7 +264,8 @@ def test_a_loss_that_is_no_number_stops_the_run(
 def test_scores_are_listed_by_task_and_language_and_over_languages(tmp_path: Path, shards_uri: str) -> None:
     _, _, checkpoint = fit(tmp_path, shards_uri)
     loaded = load(checkpoint)
-    scores = evaluate(loaded, held_out_batches(loaded, Corpus(shards_uri, "validation"), 4), torch.device("cpu"))
+    batches = held_out_batches(loaded, Corpus(shards_uri, "validation"), 4)
+    scores = evaluate(loaded, batches, torch.device("cpu"), DecodeOptions())
     assert len(scores.utterances) == 30
     rows = to_table(scores, checkpoint, "validation").to_pylist()
     keys = {(row["task"], row["lang"], row["metric"]) for row in rows}

@@ -168,7 +168,7 @@ def test_an_unknown_way_to_recompute_is_named_with_the_nearest() -> None:
         small_model(recompute="layer")
 
 
-@pytest.mark.parametrize("recompute", ["nothing", "cheap", "layers"])
+@pytest.mark.parametrize("recompute", ["nothing", pytest.param("cheap", marks=pytest.mark.slow), "layers"])
 def test_training_compiles_to_one_graph(recompute: str) -> None:
     torch._dynamo.reset()
     dims = ModelDimensions(**SMALL | {"n_audio_layer": 1, "n_text_layer": 1})

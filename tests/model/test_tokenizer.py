@@ -168,3 +168,10 @@ def test_damaged_rank_files_are_refused() -> None:
         Tokenizer.from_ranks(b"*!* 0\n")
     with pytest.raises(DataError, match="is incomplete; expected all 256 bytes and ranks 0 to n-1"):
         Tokenizer.from_ranks(BYTES_ONLY[: BYTES_ONLY.rindex(b"\n", 0, -1) + 1])
+
+
+def test_tokens_may_share_a_character(openai: Tokenizer) -> None:
+    ids = openai.encode("ሰ")
+    assert len(ids) > 1
+    assert b"".join(map(openai.bytes_of, ids)) == "ሰ".encode()
+    assert openai.text_tokens([openai.sot, *ids, openai.eot, openai.timestamp(0)]) == ids

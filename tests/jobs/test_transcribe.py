@@ -1,0 +1,140 @@
+"""Transcribing files as a person would: folders in, texts out, nothing done twice, mistakes named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from omegaconf import OmegaConf
+
+from jobs import transcribe
+from jobs.ablation import ladder, reference
+from jobs.transcribing import find_audio
+from model.decoding.longform import LongformOptions
+from model.formats import openai
+from model.net import ModelDimensions
+from model.tokenizer import train_bpe
+from model.vocabulary import Vocabulary
+from pipeline.errors import UserError
+from tests.contract.test_configs import composed
+from tests.model.test_formats import bundle_of
+
+SHORT = (
+    "num_threads=1",
+    "longform.clips=whole",
+    "longform.drops_hallucinations=false",
+    "decode=greedy",
+    "+decode.max_tokens=4",
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with a checkpoint, two recordings with captions, and a file that is no audio."""
+    place = tmp_path_factory.mktemp("talks")
+    vocabulary = Vocabulary(ranks=train_bpe([], 256), num_languages=100)
+    dims = ModelDimensions(
+        n_mels=80, n_audio_ctx=100, n_audio_state=16, n_audio_head=2, n_audio_layer=1,
+        n_vocab=vocabulary.tokenizer().n_vocab, n_text_ctx=32, n_text_state=16, n_text_head=2, n_text_layer=1,
+    )  # fmt: skip
+    openai.write(bundle_of(dims, vocabulary), place / "model.pt")
+    noise = np.random.default_rng(0).normal(0.0, 0.1, 3 * 16_000)
+    (place / "audio/deep").mkdir(parents=True)
+    for name in ("a.wav", "deep/b.flac"):
+        soundfile.write(place / "audio" / name, noise, 16_000)
+        (place / "audio" / name).with_suffix(".vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\nOne two three\n")
+    (place / "broken.wav").write_bytes(b"RIFF    WAVEno audio")
+    return place
+
+
+def run(folder: Path, inputs: str, out: Path, *settings: str) -> None:
+    given = (f"checkpoint={folder}/model.pt", f"inputs={inputs}", f"out={out}", *SHORT, *settings)
+    threads = torch.get_num_threads()
+    transcribe.main(OmegaConf.create(composed("transcribe", *given)[0]))
+    torch.set_num_threads(threads)
+
+
+def test_a_folder_becomes_transcripts_once(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(folder, f"{folder}/audio", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"{name}.{kind}" for name in ("a.wav", "b.flac") for kind in ("txt", "vtt", "json")
+    }
+    said = json.loads((tmp_path / "a.wav.json").read_text())
+    assert said["duration_ms"] == 3000
+    assert all(0 <= one["start_ms"] < one["end_ms"] <= 3000 for one in said["segments"])
+    assert "2 of 2 files to transcribe" in capsys.readouterr().out
+    (tmp_path / "b.flac.vtt").unlink()
+    run(folder, f"{folder}/audio", tmp_path)
+    assert "1 of 2 files to transcribe" in capsys.readouterr().out
+    assert (tmp_path / "b.flac.vtt").exists()
+
+
+def test_what_is_no_audio_is_named_and_the_rest_goes_on(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(folder, f"[{folder}/broken.wav,{folder}/audio/a.wav]", tmp_path, "formats=[srt]", "longform.words=true")
+    assert stopped.value.code == 1
+    message = capsys.readouterr().err
+    assert "1 of 2 files were not transcribed" in message
+    assert "broken.wav cannot be transcribed: " in message
+    assert (tmp_path / "a.wav.srt").exists()
+
+
+def test_the_ablation_scores_each_heuristic(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(folder, f"{folder}/audio/a.wav", tmp_path, "ablate=true")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| heuristics | wer | cer | inserted | repeated | x real time |"
+    assert [line.split("|")[1].strip() for line in lines[2:]] == [rung.name for rung in ladder(LongformOptions())]
+    shutil.copy(folder / "audio/a.wav", tmp_path / "alone.wav")
+    with pytest.raises(SystemExit):
+        run(folder, f"{tmp_path}/alone.wav", tmp_path, "ablate=true")
+    assert "none of 1 files has captions beside it; expected NAME.vtt for NAME.mp3" in capsys.readouterr().err
+
+
+def test_references_are_the_captions_beside(folder: Path) -> None:
+    assert reference(folder / "audio/a.wav") == "One two three"
+
+
+def test_files_folders_and_patterns_name_audio_once(folder: Path) -> None:
+    names = [path.name for path in find_audio([f"{folder}/audio/*.wav", f"{folder}/audio", f"{folder}/model.pt"])]
+    assert names == ["a.wav", "b.flac", "model.pt"]  # what is named by itself is taken as it is
+    with pytest.raises(
+        UserError, match=r"input '.*nothing' names no audio; expected a file, a folder or a pattern; suf"
+    ):
+        find_audio(f"{folder}/nothing")
+
+
+def test_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "audio/a.wav", tmp_path / "a.wav")
+    with pytest.raises(UserError, match=r"files .*a.wav and .*a.wav share a name; expected names of their own"):
+        find_audio([str(folder / "audio"), str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        (
+            "formats=[vt]",
+            "error: format 'vt' does not exist; have ['json', 'srt', 'tsv', 'txt', 'vtt']; did you mean 'vtt'?",
+        ),
+        ("batch_size=0", "error: batch_size 0 decodes nothing; expected 1 or more; try 8"),
+        ("longform.clips=vad", "error: clips 'vad' are none; expected 'whole' or 'speech'; choose one of these"),
+        (
+            "longform.previous_txt=true",
+            "error: setting of model.decoding.longform.LongformOptions 'previous_txt' does not",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line(
+    setting: str, message: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        run(folder, f"{folder}/audio", tmp_path, f"++{setting}")
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
