@@ -57,14 +57,14 @@ class Flow:
         places = _places(stage, known, self.root_uri)
         stale = {name: place for name, place in places.items() if not artifact.is_complete(place)}
         if stale:
-            num_units = 1 if stage.is_gather else artifact.num_parts(known[next(iter(stage.reads))])
+            num_units = _num_units(stage, known)
             self._execute(stage, self._units(stage, known, stale, num_units), num_units)
             for output in stage.outputs:
                 if output.name in stale:
                     identity = _identity(output, stage, known)
                     manifest = artifact.publish_manifest(places[output.name], identity, num_units)
                     log.info("%s: %d rows %s", output.name, manifest["rows"], manifest["counts"])
-        _check_error_rate(stage, places)
+        _check_error_rate(stage, {**known, **places})
         return places
 
     def _units(
@@ -72,7 +72,8 @@ class Flow:
     ) -> list[Unit]:
         done = {name: artifact.published_units(place) for name, place in stale.items()}
         inputs = {name: known[name] for name in stage.reads}
-        keys = {} if stage.is_gather or stage.has_files else _unit_keys(stage, inputs)
+        is_map = not (stage.is_gather or stage.partitions)
+        keys = _unit_keys(stage, inputs) if is_map and not stage.has_files else {}
         units: list[Unit] = []
         for index in range(num_units):
             missing = {name: place for name, place in stale.items() if index not in done[name]}
@@ -134,10 +135,17 @@ def _places(stage: Stage, known: Mapping[str, Artifact], root_uri: str) -> dict[
     }
 
 
+def _num_units(stage: Stage, known: Mapping[str, Artifact]) -> int:
+    if stage.is_gather:
+        return 1
+    return stage.partitions or artifact.num_parts(known[next(iter(stage.reads))])
+
+
 def _unit_keys(stage: Stage, inputs: Mapping[str, Artifact]) -> dict[str, list[str]]:
     """Return for each output what every unit makes it from: name, version, config and the rows of the input parts."""
     contents = {name: artifact.part_contents(place) for name, place in inputs.items()}
-    units = [dict(zip(contents, parts, strict=True)) for parts in zip(*contents.values(), strict=True)]
+    shared = {name: contents.pop(name) for name in stage.shared}
+    units = [dict(zip(contents, parts, strict=True)) | shared for parts in zip(*contents.values(), strict=True)]
     return {
         output.name: [artifact.fingerprint(_description(output) | {"inputs": unit}) for unit in units]
         for output in stage.outputs
@@ -149,7 +157,8 @@ def _identity(output: Output, stage: Stage, known: Mapping[str, Artifact]) -> di
 
 
 def _description(output: Output) -> dict[str, Any]:
-    return {"name": output.name, "version": output.version, "config": output.config}
+    partitions = {"partitions": output.partitions} if output.partitions else {}
+    return {"name": output.name, "version": output.version, "config": output.config, **partitions}
 
 
 def _nearest_difference(identity: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> str:
@@ -175,9 +184,14 @@ def _check_error_rate(stage: Stage, places: Mapping[str, Artifact]) -> None:
     if not stage.ok_count:
         return
     manifest = artifact.read_manifest(places[stage.outputs[0].name])
-    num_bad = manifest["rows"] - manifest["counts"].get(stage.ok_count, 0)
-    if num_bad > stage.max_error_rate * manifest["rows"]:
+    counts, num_rows = manifest["counts"], manifest["rows"]
+    if stage.refused_counts:
+        given = artifact.read_manifest(places[next(iter(stage.reads))])["counts"]
+        num_refused = sum(counts.get(name, 0) - given.get(name, 0) for name in stage.refused_counts)
+        num_rows = given.get(stage.ok_count, 0) - num_refused
+    num_bad = num_rows - counts.get(stage.ok_count, 0)
+    if num_bad > stage.max_error_rate * num_rows:
         raise DataError(
-            f"stage {stage.name!r} failed for {num_bad} of {manifest['rows']} rows ({manifest['counts']}); "
+            f"stage {stage.name!r} failed for {num_bad} of {num_rows} rows ({counts}); "
             f"expected at most {stage.max_error_rate:.0%}; mend the source or raise {stage.name}.max_error_rate"
         )

@@ -70,9 +70,11 @@ def published_units(artifact: Artifact) -> set[int]:
     return {int(name.removesuffix(".json")) for name in names if name.endswith(".json")}
 
 
-def publish_unit(artifact: Artifact, unit: int, parts: Mapping[int, pa.Table], count_by: Sequence[str]) -> None:
+def publish_unit(
+    artifact: Artifact, unit: int, parts: Mapping[int, pa.Table], count_by: Sequence[str], partitions: int = 0
+) -> None:
     """Publish the parts of a unit (part number to table), then the receipt that makes them count."""
-    receipts = [asdict(_publish_part(artifact, number, table, count_by)) for number, table in parts.items()]
+    receipts = [asdict(_publish_part(artifact, number, table, count_by, partitions)) for number, table in parts.items()]
     store.publish(_receipt_uri(artifact, unit), _json_bytes({"parts": receipts}))
 
 
@@ -145,9 +147,12 @@ def part_contents(artifact: Artifact) -> list[str]:
     return [part.get("content", part["sha256"]) for part in read_manifest(artifact)["parts"]]
 
 
-def read_part(artifact: Artifact, index: int, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read one part of a finished artifact."""
-    return tables.read(store.join(artifact.uri, part_name(index)), columns)
+def read_part(
+    artifact: Artifact, index: int, columns: Sequence[str] | None = None, group: int | None = None
+) -> pa.Table:
+    """Read one part of a finished artifact, or one row group of it."""
+    uri = store.join(artifact.uri, part_name(index))
+    return tables.read(uri, columns) if group is None else tables.read_group(uri, group, columns)
 
 
 def read_all(artifact: Artifact, columns: Sequence[str] | None = None) -> pa.Table:
@@ -156,8 +161,8 @@ def read_all(artifact: Artifact, columns: Sequence[str] | None = None) -> pa.Tab
     return pa.concat_tables([tables.read(store.join(artifact.uri, part["name"]), columns) for part in parts])
 
 
-def _publish_part(artifact: Artifact, number: int, table: pa.Table, count_by: Sequence[str]) -> Part:
-    data = tables.to_parquet(table)
+def _publish_part(artifact: Artifact, number: int, table: pa.Table, count_by: Sequence[str], partitions: int) -> Part:
+    data = tables.to_parquet(table, partitions)
     content = tables.digest(table, ignore=schema.run_times(table.schema))
     name = part_name(number)
     store.publish(store.join(artifact.uri, name), data)

@@ -2,7 +2,10 @@
 
 A map stage has one unit for each part of its first input; unit i reads part i of every input and writes part i of
 every output. A gather stage has one unit, which reads whole inputs (with the part of each row in the column PART) and
-writes as many parts as it likes. Retries, resume and progress are the executor's and the flow's business.
+writes as many parts as it likes. A partition stage stands between the two: what its inputs' makers wrote as one row
+group for each of `partitions` is read by as many units, unit i the row group i of every part of every input (with
+PART too); so rows that share a key meet, and no unit holds more than its share. An input in `shared` is small, and
+every unit of a map stage reads it whole. Retries, resume and progress are the executor's and the flow's business.
 """
 
 from __future__ import annotations
@@ -22,22 +25,30 @@ PART = "_part"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """One table a stage writes; its fingerprint is made of name, version, config and the inputs' fingerprints."""
+    """One table a stage writes; its fingerprint is made of name, version, config and the inputs' fingerprints.
+
+    With `partitions`, its rows are sorted by the column PARTITION and written as one row group for each of them.
+    """
 
     name: str
     schema: pa.Schema
     version: int
     config: Mapping[str, Any] = field(default_factory=dict[str, Any])
     count_by: tuple[str, ...] = ()
+    partitions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Where a unit may put bytes that are no table, which outputs are asked of it, and what made its inputs."""
+    """Where a unit may put bytes that are no table, which outputs are asked of it, and what made its inputs.
+
+    A gather stage is told how many parts each input has, empty ones included.
+    """
 
     blobs_uri: str
     output_uris: Mapping[str, str]
     input_fingerprints: Mapping[str, str]
+    num_parts: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 Tables = Mapping[str, pa.Table]
@@ -50,7 +61,8 @@ class Stage:
     """A step of the flow. `reads` maps each input to the columns wanted (None: all); the first one sets the units.
 
     `run` must be picklable: a module-level function or a frozen dataclass with `__call__`. When the share of rows not
-    counted under `ok_count` of the first output exceeds `max_error_rate`, the flow stops. A stage that `has_files`
+    counted under `ok_count` of the first output exceeds `max_error_rate`, the flow stops; with `refused_counts`, only
+    rows that came in under `ok_count` are judged, without those that left under these. A stage that `has_files`
     beside its parts makes all of them itself; a unit of any other map stage is taken over from an earlier artifact
     that made it from the same rows.
     """
@@ -61,9 +73,12 @@ class Stage:
     run: Run
     conserve: Conserve
     is_gather: bool = False
+    partitions: int = 0
+    shared: tuple[str, ...] = ()
     has_files: bool = False
     max_error_rate: float = 1.0
     ok_count: str = ""
+    refused_counts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,30 +143,34 @@ def split_by_part(table: pa.Table) -> list[pa.Table]:
 
 
 def _context(unit: Unit) -> Context:
+    gathered = unit.inputs if unit.stage.is_gather else {}
     return Context(
         blobs_uri=unit.blobs_uri,
         output_uris={name: output.uri for name, output in unit.outputs.items()},
         input_fingerprints={name: source.fingerprint for name, source in unit.inputs.items()},
+        num_parts={name: artifact.num_parts(source) for name, source in gathered.items()},
     )
 
 
 def _read_input(unit: Unit, name: str, columns: tuple[str, ...] | None) -> pa.Table:
-    if unit.stage.is_gather:
-        return _read_gathered(unit.inputs[name], columns)
-    return artifact.read_part(unit.inputs[name], unit.index, columns)
+    source, stage = unit.inputs[name], unit.stage
+    group = unit.index if stage.partitions else None
+    if stage.is_gather or stage.partitions or name in stage.shared:
+        return _read_every_part(source, columns, group)
+    return artifact.read_part(source, unit.index, columns)
 
 
-def _read_gathered(source: Artifact, columns: tuple[str, ...] | None) -> pa.Table:
-    parts = [artifact.read_part(source, number, columns) for number in range(artifact.num_parts(source))]
+def _read_every_part(source: Artifact, columns: tuple[str, ...] | None, group: int | None) -> pa.Table:
+    parts = [artifact.read_part(source, number, columns, group) for number in range(artifact.num_parts(source))]
     return pa.concat_tables(
-        part.append_column(PART, pa.array([number] * part.num_rows, pa.int64())) for number, part in enumerate(parts)
+        part.append_column(PART, pa.repeat(pa.scalar(number), part.num_rows)) for number, part in enumerate(parts)
     )
 
 
 def _publish(unit: Unit, output: Output, parts: Sequence[pa.Table]) -> None:
-    assert unit.stage.is_gather or len(parts) == 1, f"{output.name}: a map unit writes one part, not {len(parts)}"
+    assert unit.stage.is_gather or len(parts) == 1, f"{output.name}: such a unit writes one part, not {len(parts)}"
     numbered = {unit.index + number: table for number, table in enumerate(parts)}
-    artifact.publish_unit(unit.outputs[output.name], unit.index, numbered, output.count_by)
+    artifact.publish_unit(unit.outputs[output.name], unit.index, numbered, output.count_by, output.partitions)
     if output.name in unit.keys:
         artifact.remember_unit(unit.outputs[output.name], unit.index, unit.keys[output.name])
 

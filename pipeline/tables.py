@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,6 +16,7 @@ from pipeline import store
 from pipeline.errors import DataError
 
 ROW_GROUP_ROWS = 65_536
+PARTITION = "partition"
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
@@ -35,16 +38,35 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def to_parquet(table: pa.Table) -> bytes:
-    """Serialise a table; the same rows give the same bytes with the same pyarrow."""
+def to_parquet(table: pa.Table, partitions: int = 0) -> bytes:
+    """Serialise a table; the same rows give the same bytes with the same pyarrow.
+
+    With `partitions`, rows sorted by PARTITION become one row group for each of them, empty ones included.
+    """
     sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+    if not partitions:
+        pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
+        return sink.getvalue()
+    numbers = table[PARTITION].to_numpy()
+    assert (numbers[1:] >= numbers[:-1]).all(), f"rows are not sorted by {PARTITION}"
+    bounds = [int(bound) for bound in np.searchsorted(numbers, np.arange(partitions + 1))]
+    assert bounds[0] == 0 and bounds[-1] == table.num_rows, f"{PARTITION} is not in 0 to {partitions}"
+    # Hashes, mostly: trying a dictionary of them costs four times the writing (measured 2026-11).
+    with pq.ParquetWriter(sink, table.schema, compression="zstd", use_dictionary=False) as writer:
+        for start, end in pairwise(bounds):
+            writer.write_table(table.slice(start, end - start), row_group_size=max(1, end - start))
     return sink.getvalue()
 
 
 def read(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one Parquet part, or only some of its columns."""
     return pq.read_table(io.BytesIO(store.read_bytes(uri)), columns=list(columns) if columns else None)
+
+
+def read_group(uri: str, group: int, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read one row group of a Parquet part, and no more of the file than that."""
+    with store.open_file(uri) as file:
+        return pq.ParquetFile(file).read_row_group(group, columns=list(columns) if columns else None)
 
 
 def digest(table: pa.Table, ignore: Sequence[str] = ()) -> str:

@@ -1,103 +1,91 @@
-"""Dedup: which windows belong to a recording that repeats another one, and which of them is kept."""
+"""Dedup: the stages from segments to clusters, and the last of them, which says of each window what became of it.
+
+sign (map) → pair (partition) → link (gather) → witness (map) → verify (partition) → settle (gather) → cluster (map)
+
+Signatures are made once and taken over when the corpus grows. Everything with a text or a print in it is a map or a
+partition; what is gathered is pairs of numbers, and the verdicts on duplicates.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline import tables, text
-from pipeline.dedup.match import Match, Signature, match, text_key
+from pipeline.dedup import tables as t
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.contamination import contamination_stage
+from pipeline.dedup.documents import bounds_of
+from pipeline.dedup.evals import eval_stage
+from pipeline.dedup.link import link_stage
+from pipeline.dedup.pairs import pair_stage
+from pipeline.dedup.settle import settle_stage
+from pipeline.dedup.sign import sign_stage
+from pipeline.dedup.verify import verify_stage
+from pipeline.dedup.witness import witness_stage
 from pipeline.schema import CLUSTER
-from pipeline.stage import Context, Output, Stage, Tables, same_segments, semantic_config, split_by_part
+from pipeline.stage import Context, Output, Stage, Tables, same_segments
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DedupConfig:
-    """A caption of fewer than `min_text_words` words is no evidence of a duplicate."""
-
-    min_text_words: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dedup:
-    """The dedup stage's function."""
-
-    config: DedupConfig
-
-    def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
-        """Match all recordings, then say for each window what its recording's place is."""
-        matches = match(self._signatures(inputs))
-        parts = split_by_part(inputs["segment"])
-        return {"cluster": [_cluster_rows(part, matches) for part in parts]}
-
-    def _signatures(self, inputs: Tables) -> list[Signature]:
-        texts: dict[str, list[str]] = defaultdict(list)
-        speech: dict[str, list[float]] = defaultdict(list)
-        ratios = inputs["speech"]["cue_speech_ratio"].to_pylist()
-        for row, ratio in zip(inputs["segment"].to_pylist(), ratios, strict=True):
-            texts[row["recording_id"]].append(row["text"] or "")
-            speech[row["recording_id"]].append(ratio or 0.0)
-        rows = [row for row in inputs["recording"].to_pylist() if row["recording_id"] in texts]
-        return [self._signature(row, texts[row["recording_id"]], speech[row["recording_id"]]) for row in rows]
-
-    def _signature(self, row: dict[str, Any], texts: list[str], speech: list[float]) -> Signature:
-        document = text.normalise_for_match(" ".join(texts))
-        keys = {
-            "exact_audio": row["sha256"],
-            "exact_pcm": row["pcm_sha256"],
-            "exact_text": text_key(document, self.config.min_text_words),
-        }
-        # Kept first: a caption at all, then the caption that lies best on the speech, then the richer encoding.
-        quality = (
-            float(bool(document)),
-            round(sum(speech) / len(speech), 2),
-            row["audio_bytes"] / max(1, row["duration_ms"]),
-        )
-        return Signature(recording_id=row["recording_id"], keys=keys, quality=quality)
+def dedup_stages(config: DedupConfig) -> list[Stage]:
+    """Build the stages in their order; those that look for evaluation sets where some are configured."""
+    evals = [eval_stage(config), contamination_stage(config)] if config.eval_sets else []
+    return [
+        sign_stage(config),
+        pair_stage(config),
+        link_stage(config),
+        witness_stage(config),
+        verify_stage(config),
+        *evals,
+        settle_stage(config),
+        _cluster_stage(),
+    ]
 
 
-def dedup_stage(config: DedupConfig) -> Stage:
-    """Build the stage that finds exact duplicates over the whole corpus."""
+def _cluster_stage() -> Stage:
     return Stage(
-        name="dedup",
+        name="cluster",
         reads={
-            "segment": ("segment_id", "recording_id", "text"),
-            "recording": ("recording_id", "sha256", "pcm_sha256", "audio_bytes", "duration_ms"),
-            "speech": ("segment_id", "cue_speech_ratio"),
+            "segment": ("segment_id", "recording_id"),
+            "signature": ("recording_id", "feed", "declared_split"),
+            "settled": None,
+            "feed_split": None,
         },
-        outputs=(
-            Output(
-                name="cluster",
-                schema=CLUSTER,
-                version=1,
-                config=semantic_config(config),
-                count_by=("method",),
-            ),
-        ),
-        run=Dedup(config),
+        outputs=(Output(name="cluster", schema=CLUSTER, version=2, count_by=("method", "eval_set")),),
+        run=Cluster(),
         conserve=same_segments,
-        is_gather=True,
+        shared=("feed_split",),
     )
 
 
-def _cluster_rows(part: pa.Table, matches: Mapping[str, Match]) -> pa.Table:
-    rows = [
-        _cluster_row(row["segment_id"], row["recording_id"], matches[row["recording_id"]]) for row in part.to_pylist()
-    ]
-    return tables.from_rows(rows, CLUSTER)
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster stage's function."""
 
-
-def _cluster_row(segment_id: str, recording_id: str, found: Match) -> dict[str, Any]:
-    is_representative = recording_id == found.representative_id
-    return {
-        "segment_id": segment_id,
-        "cluster_id": found.cluster_id,
-        "is_representative": is_representative,
-        "method": found.method,
-        "partner_id": None if is_representative else found.representative_id,
-        "similarity": None if is_representative else 1.0,
-    }
+    def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+        """Say of each window what became of its recording."""
+        signature, settled = inputs["signature"], inputs["settled"]
+        said = settled.take(pc.index_in(pa.array(np.arange(signature.num_rows), pa.uint32()), settled["row"]))
+        is_settled = pc.is_valid(said["cluster_id"])
+        drawn = inputs["feed_split"].take(pc.index_in(signature["feed"], inputs["feed_split"]["feed"]))
+        # A recording with a split of its own does not go where its feed goes.
+        is_free = pc.is_null(signature["declared_split"])
+        split_at = pc.if_else(is_free, pc.coalesce(drawn["split_at"], signature["feed"]), signature["feed"])
+        split = pc.if_else(is_free, drawn["declared_split"], signature["declared_split"])
+        columns: dict[str, Any] = {
+            **{name: said[name] for name in (*t.VERDICT, *t.EVAL)},
+            "cluster_id": pc.coalesce(said["cluster_id"], signature["recording_id"]),
+            "is_representative": pc.fill_null(said["is_representative"], True),
+            "method": pc.fill_null(said["method"], t.UNIQUE),
+            "has_common_text": pc.fill_null(said["has_common_text"], False),
+            "split_at": pc.if_else(is_settled, said["split_at"], split_at),
+            "declared_split": pc.if_else(is_settled, said["declared_split"], split),
+        }
+        bounds = bounds_of(inputs["segment"])
+        rows = pa.array(np.repeat(np.arange(signature.num_rows), np.diff(bounds)))
+        windows = pa.table(columns).take(rows).append_column("segment_id", inputs["segment"]["segment_id"])
+        return {"cluster": [windows.select(CLUSTER.names)]}

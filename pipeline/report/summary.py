@@ -53,6 +53,7 @@ class Summary:
     outcomes: tuple[Tally, ...]  # recordings kept, rejected, failed
     captions: tuple[Tally, ...]  # decodable recordings by the state of their caption
     duplicates: tuple[Tally, ...]  # recordings that repeat another, by method
+    contaminated: tuple[Tally, ...]  # recordings that hold part of an evaluation set, by set
     audio: Tally  # decodable recordings
     windows: Tally
     between_ms: int  # audio in no window: pauses too short for one
@@ -83,7 +84,8 @@ def summarise(inputs: ReportTables) -> Summary:
         statuses=tally(inputs.recording, "status"),
         outcomes=_outcomes(inputs.recording, decodable, kept),
         captions=tally(_first_windows(windows, decodable), "caption_status"),
-        duplicates=tally(_repeats(windows, decodable), "method"),
+        duplicates=_by(windows.filter(pc.invert(windows["is_representative"])), "method", decodable),
+        contaminated=_by(windows.filter(pc.is_valid(windows["eval_set"])), "eval_set", decodable),
         audio=_total("audio", decodable),
         windows=_total("windows", windows),
         between_ms=total_ms(decodable) - total_ms(windows),
@@ -124,10 +126,11 @@ def _first_windows(windows: pa.Table, decodable: pa.Table) -> pa.Table:
     return decodable.select(["recording_id", "duration_ms"]).join(states, "recording_id", join_type="left outer")
 
 
-def _repeats(windows: pa.Table, decodable: pa.Table) -> pa.Table:
-    repeats = windows.filter(pc.invert(windows["is_representative"])).select(["recording_id", "method"])
-    methods = repeats.group_by("recording_id").aggregate([("method", "min")]).rename_columns(["recording_id", "method"])
-    return decodable.select(["recording_id", "duration_ms"]).join(methods, "recording_id", join_type="inner")
+def _by(windows: pa.Table, column: str, decodable: pa.Table) -> tuple[Tally, ...]:
+    """Count the recordings that some windows are of, by what a column says of them."""
+    said = windows.group_by("recording_id").aggregate([(column, "min")]).rename_columns(["recording_id", column])
+    durations = decodable.select(["recording_id", "duration_ms"])
+    return tally(durations.join(said, "recording_id", join_type="inner"), column)
 
 
 def _reasons(rejected: pa.Table, recordings: pa.Table) -> tuple[Reason, ...]:

@@ -13,13 +13,14 @@ import pytest
 
 from jobs.executor import ATTEMPTS, ExecutorConfig, SerialExecutor, make_executor
 from jobs.flow import Flow
-from pipeline import artifact
+from pipeline import artifact, tables
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError, UserError
-from pipeline.stage import Context, Output, Stage, Tables, same_segments, split_by_part
+from pipeline.stage import PART, Context, Output, Stage, Tables, same_segments, split_by_part
 
 IN = pa.schema([("segment_id", pa.string())])
 OUT = pa.schema([("segment_id", pa.string()), ("size", pa.int64())])
+SCATTERED = pa.schema([("partition", pa.int64()), ("segment_id", pa.string())])
 CALLS: list[str] = []
 
 
@@ -170,6 +171,76 @@ def test_a_stage_with_files_makes_all_its_units_itself(tmp_path: Path) -> None:
     target.run(stages, source(target))
     target.run(stages, source(target, [("ccc",), ("x",)]))
     assert CALLS == ["a", "ccc", "ccc", "x"]
+
+
+def scatter(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    ids: list[str] = sorted(inputs["source"]["segment_id"].to_pylist(), key=len)
+    lengths = [len(item) for item in ids]
+    return {"scattered": [pa.table({"partition": lengths, "segment_id": ids}, schema=SCATTERED)]}
+
+
+def meet(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    rows = inputs["scattered"]
+    ids: list[str] = rows["segment_id"].to_pylist()
+    CALLS.append(",".join(ids))
+    return {"met": [pa.table({"segment_id": ids, "size": rows[PART].to_pylist()}, schema=OUT)]}
+
+
+def partition_stages(partitions: int) -> list[Stage]:
+    scattered = Output(name="scattered", schema=SCATTERED, version=1, partitions=partitions)
+    met = Output(name="met", schema=OUT, version=1)
+    return [
+        Stage(name="scatter", reads={"source": None}, outputs=(scattered,), run=scatter, conserve=same_rows),
+        Stage(
+            name="meet",
+            reads={"scattered": None},
+            outputs=(met,),
+            run=meet,
+            conserve=same_rows,
+            partitions=partitions,
+        ),
+    ]
+
+
+def same_rows(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
+    assert all(part.num_rows == next(iter(inputs.values())).num_rows for parts in outputs.values() for part in parts)
+
+
+def test_rows_that_share_a_partition_meet_wherever_they_came_from(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    parts = [("a", "bbb"), ("cc", "dd"), ("eee", "f")]
+    made = target.run(partition_stages(5), source(target, parts))
+    assert CALLS == ["", "a,f", "cc,dd", "bbb,eee", ""]
+    assert artifact.read_all(made["met"]).to_pydict() == {
+        "segment_id": ["a", "f", "cc", "dd", "bbb", "eee"],
+        "size": [0, 2, 1, 1, 0, 2],
+    }
+    target.run(partition_stages(5), source(target, [*parts, ("g",)]))
+    assert CALLS[5:] == ["", "a,f,g", "cc,dd", "bbb,eee", ""]
+
+
+@pytest.mark.parametrize(("ids", "complaint"), [(("a", "cc"), "not in 0 to 2"), (("cc", "a"), "not sorted")])
+def test_a_row_outside_every_partition_is_our_mistake(ids: Sequence[str], complaint: str) -> None:
+    table = pa.table({"partition": [len(item) for item in ids], "segment_id": list(ids)}, schema=SCATTERED)
+    with pytest.raises(AssertionError, match=complaint):
+        tables.to_parquet(table, 2)
+
+
+def count_shared(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    ids: list[str] = inputs["source"]["segment_id"].to_pylist()
+    CALLS.append(ids[0])
+    return {"sizes": [pa.table({"segment_id": ids, "size": [inputs["small"].num_rows] * len(ids)}, schema=OUT)]}
+
+
+def test_every_unit_reads_a_shared_input_whole_and_is_made_again_when_it_changes(tmp_path: Path) -> None:
+    target = flow(tmp_path)
+    stage = replace(measure_stage(count_shared), reads={"source": None, "small": None}, shared=("small",))
+    for small in (("x",), ("x", "y")):
+        given = {**source(target), "small": target.publish_source("small", [pa.table({"segment_id": list(small)})] * 3)}
+        made = target.run([stage], given)
+        assert artifact.read_all(made["sizes"])["size"].to_pylist() == [3 * len(small)] * 3
+    target.run([stage], {**given, **source(target, [("new",), ("ccc",)])})
+    assert CALLS == ["a", "ccc", "a", "ccc", "new"]
 
 
 def test_an_unknown_executor_is_named() -> None:

@@ -12,7 +12,7 @@ from pipeline.artifact import Artifact
 from pipeline.errors import DataError
 from pipeline.schema import CANDIDATE, CLUSTER
 
-ROW = {
+ROW = dict.fromkeys(CLUSTER.names) | {
     "segment_id": "a:0",
     "cluster_id": "a",
     "is_representative": True,

@@ -62,7 +62,12 @@ def tables_of_run() -> ReportTables:
     segments = [row | {"source": "s", "caption_status": "ok"} for row in rows]
     decisions = [_decision(*window) for window in WINDOWS]
     clusters = [
-        {"segment_id": segment_id, "is_representative": recording != "same", "method": "exact_audio"}
+        {
+            "segment_id": segment_id,
+            "is_representative": recording != "same",
+            "method": "exact_audio",
+            "eval_set": "fleurs" if recording == "same" else None,
+        }
         for segment_id, recording, *_ in WINDOWS
     ]
     timing = [{"segment_id": window[0], "chars_per_s": rate} for window, rate in zip(WINDOWS, RATES, strict=True)]

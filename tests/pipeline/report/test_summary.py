@@ -70,6 +70,10 @@ def test_repeats_are_recordings_and_representatives_are_none(summary: Summary) -
     assert summary.duplicates == (_line("exact_audio", 1, 30),)
 
 
+def test_recordings_that_hold_part_of_an_evaluation_set_are_counted_by_set(summary: Summary) -> None:
+    assert summary.contaminated == (_line("fleurs", 1, 30),)
+
+
 def test_captions_are_counted_by_recording(summary: Summary) -> None:
     assert summary.captions == (_line("ok", 3, 120),)
 

@@ -1,0 +1,255 @@
+"""All stages of dedup over tiny corpora: what is found, what is kept, whatever the order, the workers or a kill."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.executor import Done
+from pipeline import artifact, unions
+from pipeline.dedup import sign
+from pipeline.errors import DataError
+from pipeline.stage import Unit
+from tests.pipeline.dedup.corpus import Recording, clusters, noisy, run, sound, words
+
+LONG = words("x", 60)
+NEAR = words("x", 55) + " and another end altogether"
+
+
+def kept(rows: dict[str, dict[str, Any]]) -> set[str]:
+    return {name for name, row in rows.items() if row["is_representative"]}
+
+
+def evidence(rows: dict[str, dict[str, Any]], name: str) -> tuple[Any, ...]:
+    return tuple(rows[name][column] for column in ("method", "partner_id", "similarity", "offset_ms"))
+
+
+def test_equal_bytes_samples_and_texts_are_told_by_the_strongest_evidence(tmp_path: Path) -> None:
+    parts = [
+        [Recording(name="a", audio="same"), Recording(name="c", pcm="same"), Recording(name="e", texts=(LONG,))],
+        [],
+        [
+            Recording(name="b", audio="same", pcm="samples of a"),
+            Recording(name="d", pcm="same"),
+            Recording(name="f", texts=("X0, " + LONG[3:].upper(),)),
+            Recording(name="z"),
+        ],
+    ]
+    rows = clusters(tmp_path, parts)
+    assert evidence(rows, "b") == ("exact_audio", "a", 1.0, None)
+    assert evidence(rows, "d") == ("exact_pcm", "c", 1.0, None)
+    assert evidence(rows, "f") == ("exact_text", "e", 1.0, None)
+    assert evidence(rows, "z") == ("unique", None, None, None)
+    assert kept(rows) == {"a", "c", "e", "z"}
+    assert {name: row["cluster_id"] for name, row in rows.items()} == dict(zip("abcdefz", "aacceez", strict=True))
+
+
+def test_a_near_duplicate_text_is_verified_by_its_whole_set_of_shingles(tmp_path: Path) -> None:
+    far = words("x", 42) + " " + words("y", 18)
+    parts = [
+        [Recording(name="a", texts=(words("x", 30), words("x", 30, start=30)))],
+        [Recording(name="b", texts=(NEAR,))],
+    ]
+    rows = clusters(tmp_path, [*parts, [Recording(name="c", texts=(far,))]], min_jaccard=0.75)
+    shared, every = 51, 56 + 55 - 51
+    assert evidence(rows, "b") == ("minhash", "a", pytest.approx(shared / every), None)
+    assert rows["c"]["method"] == "unique"
+    assert kept(clusters(tmp_path, parts, min_jaccard=0.9)) == {"a", "b"}
+
+
+def test_a_phrase_over_other_audio_is_marked_and_rejects_nothing(tmp_path: Path) -> None:
+    parts = [[Recording(name=f"r{number}", texts=("Thank you!",)) for number in range(50)]]
+    rows = clusters(tmp_path, [*parts, [Recording(name="other", texts=("thanks",))]])
+    assert kept(rows) == set(rows)
+    assert {name for name, row in rows.items() if not row["has_common_text"]} == {"other"}
+    assert {row["method"] for row in rows.values()} == {"unique"}
+
+
+def test_a_sound_is_found_again_shifted_and_noisy_with_where_it_begins(tmp_path: Path) -> None:
+    copy = noisy(np.concatenate([np.zeros(16, np.uint32), sound(1)]), 0.6)
+    parts = [
+        [Recording(name="a", codes=sound(1))],
+        [Recording(name="b", codes=copy), Recording(name="c", codes=sound(2))],
+    ]
+    rows = clusters(tmp_path, parts)
+    method, partner, similarity, offset = evidence(rows, "b")
+    assert (method, partner, offset) == ("audio_fingerprint", "a", -512)
+    assert similarity == pytest.approx(1 - 0.6 * 2 / 32, abs=0.01)
+    assert rows["c"]["method"] == "unique"
+
+
+def test_a_jingle_that_two_recordings_share_makes_no_duplicates(tmp_path: Path) -> None:
+    jingle = sound(9, 200)
+    codes = [np.concatenate([jingle, sound(seed, 400)]) for seed in (1, 2)]
+    rows = clusters(tmp_path, [[Recording(name=name, codes=part) for name, part in zip("ab", codes, strict=True)]])
+    assert kept(rows) == {"a", "b"}
+
+
+CORPUS = [
+    Recording(name="a", audio="1", texts=(LONG,)),
+    Recording(name="b", audio="1"),
+    Recording(name="c", texts=(NEAR,), codes=sound(5)),
+    Recording(name="d", codes=noisy(sound(5), 0.5), kind="human", texts=(words("d", 40),)),
+    Recording(name="e", texts=("hello",)),
+    Recording(name="f", texts=("hello",)),
+]
+
+
+def test_any_order_and_any_cut_into_parts_gives_the_same_clusters(tmp_path: Path) -> None:
+    expected = clusters(tmp_path, [CORPUS], min_jaccard=0.75)
+    assert kept(expected) == {"d", "e", "f"}
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        shuffled = [CORPUS[place] for place in rng.permutation(len(CORPUS))]
+        cut = int(rng.integers(0, len(CORPUS)))
+        assert clusters(tmp_path, [shuffled[:cut], [], shuffled[cut:]], min_jaccard=0.75) == expected
+
+
+def test_partitions_change_no_row(tmp_path: Path) -> None:
+    assert clusters(tmp_path, [CORPUS], partitions=1) == clusters(tmp_path, [CORPUS], partitions=7)
+
+
+def test_a_hit_of_a_hundred_copies_is_one_cluster_though_not_all_pairs_are_looked_at(tmp_path: Path) -> None:
+    names = [f"r{number:03d}" for number in range(100)]
+    copies = [
+        [Recording(name=name, texts=(LONG,)) for name in names[start : start + 25]] for start in range(0, 100, 25)
+    ]
+    made = run(tmp_path, copies)
+    rows = artifact.read_all(made["cluster"])
+    assert set(rows["cluster_id"].to_pylist()) == {"r000"}
+    assert rows["is_representative"].to_pylist().count(True) == 1
+    assert artifact.read_all(made["link"]).num_rows < 100 * 99 / 4
+
+
+def test_a_grown_corpus_signs_only_its_new_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signed: list[int] = []
+    measure = sign.measure
+
+    def counted(texts: Any) -> Any:
+        signed.append(len(texts))
+        return measure(texts)
+
+    monkeypatch.setattr(sign, "measure", counted)
+    first = clusters(tmp_path, [CORPUS[:2], CORPUS[2:4]])
+    assert signed == [2, 2]
+    grown = clusters(
+        tmp_path, [CORPUS[:2], CORPUS[4:], CORPUS[2:4], [Recording(name="g", texts=(LONG,), kind="human")]]
+    )
+    assert signed == [2, 2, 2, 1]
+    assert kept(first) == {"d"} and kept(grown) == {"d", "e", "f"}
+
+
+class Killed(BaseException):
+    """What no retry catches."""
+
+
+def test_a_kill_anywhere_is_resumed_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = [CORPUS[:3], CORPUS[3:]]
+    expected = _bytes(run(tmp_path / "whole", parts)["cluster"])
+    publish, left = artifact.publish_unit, itertools.count()
+
+    def dying(*arguments: Any) -> None:
+        if next(left) % 5 == 4:
+            raise Killed
+        publish(*arguments)
+
+    monkeypatch.setattr(artifact, "publish_unit", dying)
+    num_kills = 0
+    while True:
+        try:
+            made = run(tmp_path / "killed", parts)
+            break
+        except Killed:
+            num_kills += 1
+    assert num_kills > 3
+    assert _bytes(made["cluster"]) == expected
+
+
+class TwoAtOnce:
+    """An executor with two workers, which take the units from the last one on."""
+
+    def run(self, task: Callable[[Unit], int], units: Sequence[Unit]) -> Iterator[Done]:
+        backwards = list(reversed(units))
+        with ThreadPoolExecutor(2) as pool:
+            yield from (
+                Done(unit=unit, rows=rows) for unit, rows in zip(backwards, pool.map(task, backwards), strict=True)
+            )
+
+
+def test_workers_and_their_order_change_no_byte(tmp_path: Path) -> None:
+    parts = [CORPUS[:2], CORPUS[2:3], CORPUS[3:]]
+    one = run(tmp_path / "one", parts)
+    two = run(tmp_path / "two", parts, TwoAtOnce())
+    assert one.keys() == two.keys()
+    assert all(_bytes(one[name]) == _bytes(two[name]) for name in one)
+
+
+def _bytes(place: artifact.Artifact) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(Path(place.uri).glob("*.parquet"))]
+
+
+def test_a_source_that_loses_too_much_stops_the_run(tmp_path: Path) -> None:
+    good = [Recording(name=f"g{number}", source="good", audio=f"{number % 3}") for number in range(4)]
+    mirror = [Recording(name=f"m{number}", source="mirror", audio=f"{number}") for number in range(3)]
+    message = "source 'mirror' loses 3 of 3 recordings as duplicates .*; expected at most 50%; .* dedup.max_source_loss"
+    with pytest.raises(DataError, match=message):
+        clusters(tmp_path, [good, mirror], max_source_loss=0.5)
+    clusters(tmp_path, [good, mirror], max_source_loss=1.0)
+
+
+def feed(name: str, page: str, audio: str | None = None, split: str | None = None) -> Recording:
+    return Recording(name=name, page=f"http://{page}.test/feed", audio=audio, split=split)
+
+
+def places(root: Path, corpus: Sequence[Recording]) -> dict[str, tuple[float, str | None]]:
+    rows = clusters(root, [corpus])
+    return {name: (row["split_at"], row["declared_split"]) for name, row in rows.items()}
+
+
+def test_a_feed_lies_in_one_split_and_rows_of_a_table_are_drawn_alone(tmp_path: Path) -> None:
+    table = [Recording(name=f"t{number}", page=f"http://a.test/list.jsonl#line={number}") for number in range(2)]
+    files = [Recording(name=f"l{number}", page="folder") for number in range(2)]
+    found = places(tmp_path, [feed("a", "one"), feed("b", "one"), feed("c", "two"), *table, *files])
+    assert found["a"] == found["b"] != found["c"]
+    assert len({found[name] for name in ("t0", "t1", "l0", "l1")}) == 4
+
+
+def test_feeds_that_share_a_duplicate_go_where_the_greater_goes_and_never_back(tmp_path: Path) -> None:
+    alone = places(tmp_path, [feed("a", "one"), feed("b", "two"), feed("c", "three")])
+    corpus = [feed("a", "one"), feed("b", "two"), feed("c", "three"), feed("x", "one", "1"), feed("y", "two", "1")]
+    tied = places(tmp_path, corpus)
+    assert tied["a"] == tied["b"] == tied["x"] == tied["y"] == max(alone["a"], alone["b"])
+    assert tied["c"] == alone["c"]
+
+
+@pytest.mark.parametrize(
+    ("splits", "expected"),
+    [
+        (("test", "train"), "train"),
+        (("test", "validation"), "validation"),
+        (("test", None), None),
+        (("train", None), "train"),
+        (("test", "test"), "test"),
+    ],
+)
+def test_duplicates_with_declared_splits_share_one(
+    tmp_path: Path, splits: tuple[str | None, str | None], expected: str | None
+) -> None:
+    corpus = [feed(name, name, "same", split) for name, split in zip("ab", splits, strict=True)]
+    found = places(tmp_path, [*corpus, feed("z", "z", split="test"), feed("beside", "b")])
+    assert found["a"][1] == found["b"][1] == expected
+    assert expected or found["a"][0] == found["b"][0]
+    assert found["z"][1] == "test"
+    assert found["beside"][1] == (expected if splits[1] is None else None)
+
+
+def test_names_sink_to_the_smallest_they_touch() -> None:
+    one, other = np.array([4, 1, 7, 8]), np.array([1, 0, 8, 3])
+    assert unions.roots(9, one, other).tolist() == [0, 0, 2, 3, 0, 5, 6, 3, 3]
+    assert unions.roots(0, one[:0], other[:0]).tolist() == []
