@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from jobs.tracking import start_run
 from pipeline import artifact, store
 from pipeline.artifact import Artifact
+from pipeline.dedup.tables import DEDUP_TABLES
 from pipeline.report.html import to_html
 from pipeline.report.inputs import ReportTables, Threshold
 from pipeline.report.plain import to_json, to_terminal
@@ -22,7 +23,7 @@ from pipeline.sources.embedded.labels import load_labels
 
 MS_PER_HOUR = 3_600_000
 TABLES = ("candidate", "recording", "segment", "cluster", "decision", "shard_index")
-UNREAD = ("seed", "found", "shard_plan")
+UNREAD = ("seed", "found", "takedown", "tombstone", "ledger", "shard_plan", "sound_print", "spoken", *DEDUP_TABLES)
 LATEST_REPORT = "report.json"
 
 

@@ -4,31 +4,44 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
-
-STRING = pa.string()
-INT = pa.int64()
-FLOAT = pa.float64()
-BOOL = pa.bool_()
-STRINGS = pa.list_(pa.string())
+from pipeline.columns import BOOL, FLOAT, INT, STRING, STRINGS, table
+from pipeline.columns import SCHEMA_VERSION as SCHEMA_VERSION
+from pipeline.families import (
+    AGREEMENT,
+    AUDIO_LANGUAGE,
+    BOILERPLATE,
+    MACHINE_TEXT,
+    PEERS,
+    SOUND,
+    SOUND_PRINT,
+    SPEECH,
+    SPOKEN,
+    TEXT_LANGUAGE,
+    TEXT_STATS,
+    TIMING,
+)
+from pipeline.families import family as family
 
 CUE = pa.struct([pa.field("start_ms", INT), pa.field("end_ms", INT), pa.field("text", STRING)])
+ORIGIN = pa.struct(
+    [
+        pa.field("recording_id", STRING),
+        pa.field("candidate_id", STRING),
+        pa.field("sha256", STRING),
+        pa.field("urls", STRINGS),
+    ]
+)
 
-
-RUN_TIMES = frozenset({"discovered_ms", "fetched_ms", "robots_checked_ms"})  # when, not what: in no fingerprint
+# When and from which of a host's machines, not what: in no fingerprint.
+RUN_TIMES = frozenset({"discovered_ms", "fetched_ms", "robots_checked_ms", "peer"})
 
 
 def run_times(schema: pa.Schema) -> list[str]:
-    """Name the columns that say when a run did something."""
+    """Name the columns that say when a run did something, and with whose machine."""
     return [name for name in schema.names if name in RUN_TIMES]
 
 
-def _table(name: str, columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
-    fields = [pa.field(key, kind, metadata={"doc": doc}) for key, (kind, doc) in columns.items()]
-    return pa.schema(fields, metadata={"sotto.table": name, "sotto.schema_version": str(SCHEMA_VERSION)})
-
-
-SEED = _table(
+SEED = table(
     "seed",
     {
         "seed_id": (STRING, "hash of source and url"),
@@ -38,7 +51,7 @@ SEED = _table(
     },
 )
 
-CANDIDATE = _table(
+CANDIDATE = table(
     "candidate",
     {
         "candidate_id": (STRING, "hash of source, audio_url and text_url; of source and page_url without audio"),
@@ -72,7 +85,7 @@ CANDIDATE = _table(
     },
 )
 
-RECORDING = _table(
+RECORDING = table(
     "recording",
     {
         "recording_id": (
@@ -102,11 +115,13 @@ RECORDING = _table(
         "opt_out_evidence": (STRING, "the verbatim opt-out signals, one a line; null where none was seen"),
         "text_format": (STRING, "caption format the source or the URL suggests"),
         "text_kind": (STRING, "human, auto or null, as the source declares the caption's origin"),
+        "text_kind_evidence": (STRING, "the verbatim statement text_kind rests on, and where it stood"),
+        "integrity": (STRING, "checksum the source declares for the audio; bytes that differ are no recording"),
         "http_status": (INT, "last HTTP status; null for local files"),
         "etag": (STRING, "validator for the next conditional request"),
         "last_modified": (STRING, "validator for the next conditional request"),
         "content_type": (STRING, "as the server declared it; the bytes decide"),
-        "peer": (STRING, "address that was connected to; null for local files"),
+        "peer": (STRING, "address:port that was connected to; null for local files; not part of any fingerprint"),
         "robots_verdict": (STRING, "allowed, or why not; null for local files"),
         "robots_sha256": (STRING, "of the robots.txt that was obeyed; null where the host has none"),
         "robots_checked_ms": (INT, "Unix time the robots.txt was read; not part of any fingerprint"),
@@ -124,7 +139,24 @@ RECORDING = _table(
     },
 )
 
-SEGMENT = _table(
+TAKEDOWN = table(
+    "takedown",
+    {
+        "kind": (STRING, "url, host, recording, candidate, sha256 or sample"),
+        "value": (STRING, "the beginning of an address, a host, or an id"),
+    },
+)
+
+TOMBSTONE = table(
+    "tombstone",
+    {
+        "recording_id": (STRING, "the recording"),
+        "entry": (STRING, "the take-down it falls under; null where it stands"),
+        "segment_ids": (STRINGS, "windows of it that are taken down on their own"),
+    },
+)
+
+SEGMENT = table(
     "segment",
     {
         "segment_id": (STRING, "recording_id:start_ms"),
@@ -137,78 +169,50 @@ SEGMENT = _table(
         "cut_ms": (INT, "how far the last cue goes on after the window's end; 0 unless overlong or past the audio"),
         "prev_segment_id": (STRING, "the window before it in the recording, if any"),
         "declared_lang": (STRING, "spoken language the source declares"),
-        "caption_status": (STRING, "ok, or why the recording has no usable caption"),
+        "caption_status": (STRING, "ok, untimed (text without times), or why the recording has no usable caption"),
         "caption_format": (STRING, "format found by content"),
+        "caption_detail": (STRING, "what the reader has to say of the caption; null when there is nothing"),
+        "alignment": (STRING, "cues: it has times; whole: text of a recording that is one window; none; null without"),
+        "untimed_text": (STRING, "the whole text of such a caption, in the recording's first window; null elsewhere"),
         "caption_end_ms": (INT, "end of the caption's last cue, also where the audio is shorter; null without cues"),
         "num_lost_cues": (INT, "cues of the caption in no window: impossible times, or after the audio"),
         "is_repaired": (BOOL, "whether ftfy changed the text of this window; null without text"),
-    },
-)
-
-
-def family(name: str, columns: dict[str, tuple[pa.DataType, str]]) -> pa.Schema:
-    """Declare an annotation family: one row per segment, in the segment part's own order."""
-    return _table(name, {"segment_id": (STRING, "the segment measured"), **columns})
-
-
-TEXT_STATS = family(
-    "text_stats",
-    {
-        "num_chars": (INT, "characters of the text, spaces included"),
-        "num_words": (INT, "words by white space; characters / 2 in scripts without spaces"),
-        "is_all_upper": (BOOL, "document: cased letters are all upper case; null without cased letters"),
-        "is_all_lower": (BOOL, "document: cased letters are all lower case; null without cased letters"),
-        "punctuation_per_word": (FLOAT, "document: sentence marks of any script per word"),
-        "repeated_line_ratio": (FLOAT, "document: share of cues equal to the cue before them"),
-    },
-)
-
-TEXT_LANGUAGE = family(
-    "text_language",
-    {
-        "lang": (STRING, "language of the document's text, as py3langid and the script say"),
-        "confidence": (FLOAT, "py3langid's normalised probability for the document"),
-        "langid_lang": (STRING, "langid's answer, as a cross-check"),
-        "window_lang": (STRING, "py3langid's answer for this window alone"),
-        "matches_declared": (BOOL, "lang equals the declared language; null where none is declared"),
-    },
-)
-
-SPEECH = family(
-    "speech",
-    {
-        "speech_ratio": (FLOAT, "share of the window that is speech"),
-        "cue_speech_ratio": (FLOAT, "share of the cues' time that is speech; null without cues"),
-        "uncaptioned_speech_ratio": (
-            FLOAT,
-            "share of the speech that lies under no cue; null without speech",
+        "declared_text_kind": (STRING, "human, auto or null, as the source declares the caption's origin"),
+        "caption_lang": (STRING, "language the caption file names itself, verbatim"),
+        "caption_auto_mark": (
+            STRING,
+            "verbatim sign in the file that a recogniser wrote it (acAsrConf, NOTE Confidence, auto-generated)",
         ),
-        "level_dbfs": (FLOAT, "RMS level of the window, dB below full scale"),
+        "caption_tool": (STRING, "verbatim credit of a tool or service: Transcribed by ..., WEBVTT - generated by ..."),
+        "has_inline_timing": (BOOL, "words have times of their own inside cues; null without a caption"),
+        "is_rolling": (BOOL, "cues showed earlier lines again, which are removed; null without a caption"),
+        "num_speakers": (INT, "speakers the file names: voices, fields, 'NAME: '; null without a caption"),
+        "has_speaker_marks": (BOOL, "its lines mark speakers: 'NAME: ', '>>', '- '; null without a caption"),
     },
 )
 
-TIMING = family(
-    "timing",
-    {
-        "chars_per_s": (FLOAT, "characters per second of cue time; null without cues"),
-        "overrun_ms": (INT, "by how much the recording's captions end after its audio, at least 0"),
-        "max_cue_ms": (INT, "longest cue; null without cues"),
-    },
-)
 
-CLUSTER = _table(
+CLUSTER = table(
     "cluster",
     {
         "segment_id": (STRING, "the segment"),
         "cluster_id": (STRING, "smallest recording_id of its duplicates, itself when alone"),
-        "is_representative": (BOOL, "the one member that is kept"),
-        "method": (STRING, "unique, exact_audio, exact_pcm or exact_text"),
-        "partner_id": (STRING, "recording_id of the representative it repeats; null for representatives"),
+        "is_representative": (BOOL, "no duplicate stands for it"),
+        "method": (STRING, "unique, exact_audio, exact_pcm, audio_fingerprint, exact_text or minhash"),
+        "partner_id": (STRING, "recording_id it was measured against; null for representatives"),
         "similarity": (FLOAT, "measured similarity to the partner, 0 to 1; null for representatives"),
+        "offset_ms": (INT, "where it begins in the partner, may be negative; null but for audio_fingerprint"),
+        "has_common_text": (BOOL, "its whole caption, a phrase, stands over other audio too; a mark, never a reason"),
+        "eval_set": (STRING, "evaluation set that it or a duplicate of it holds part of; null when none"),
+        "eval_item": (STRING, "the item it holds most of"),
+        "eval_method": (STRING, "ngram or audio_fingerprint"),
+        "eval_overlap": (FLOAT, "share of the item's n-grams or sound that it holds"),
+        "split_at": (FLOAT, "place in [0, 1) that draws its split: the greatest of the feeds its duplicates tie"),
+        "declared_split": (STRING, "split declared for it or its duplicates; null where it is drawn"),
     },
 )
 
-DECISION = _table(
+DECISION = table(
     "decision",
     {
         "segment_id": (STRING, "the segment judged"),
@@ -221,11 +225,35 @@ DECISION = _table(
         "tasks": (STRINGS, "every task it can serve"),
         "lang": (STRING, "spoken language"),
         "text_lang": (STRING, "language of the text; null without text"),
-        "split": (STRING, "train, validation or test: the source's, else by a hash of the recording's audio"),
+        "split": (STRING, "train, validation or test: declared, else drawn by the feeds that its duplicates tie"),
     },
 )
 
-SHARD_PLAN = _table(
+STATES = ("accepted", "rejected", "failed", "opted_out", "taken_down")  # of a candidate, in the ledger
+
+LEDGER = table(
+    "ledger",
+    {
+        "candidate_id": (STRING, "the candidate: its audio, or the place that gave none"),
+        "recording_id": (STRING, "its recording"),
+        "source": (STRING, "name of the source that listed it"),
+        "host": (STRING, "host asked for it; null for local files"),
+        "page_url": (STRING, "where it was found, without credentials"),
+        "audio_url": (STRING, "where the audio was asked for, without credentials; empty without audio"),
+        "state": (STRING, "accepted, rejected, failed, opted_out or taken_down: see pipeline/ledger/stage.py"),
+        "reason": (STRING, "'kept', the commonest reason of its windows, its status, its opt-out signal or its entry"),
+        "is_retryable": (BOOL, "failed, and the same request may succeed later"),
+        "status": (STRING, "of the recording: ok, or why there is no decodable audio"),
+        "text_status": (STRING, "of the caption: ok, absent, or why it could not be fetched"),
+        "license": (STRING, "licence as stated"),
+        "duration_ms": (INT, "audio decoded; null without any"),
+        "kept_ms": (INT, "audio in kept windows"),
+        "num_windows": (INT, "windows of the recording"),
+        "num_kept": (INT, "windows kept"),
+    },
+)
+
+SHARD_PLAN = table(
     "shard_plan",
     {
         "segment_id": (STRING, "segment, in the order of the tar"),
@@ -237,7 +265,13 @@ SHARD_PLAN = _table(
         "text_lang": (STRING, "language of the text"),
         "tasks": (STRINGS, "tasks it can serve"),
         "source": (STRING, "name of the source"),
+        "candidate_id": (STRING, "the candidate the recording was fetched for"),
+        "page_url": (STRING, "where the pair was found, without credentials"),
+        "audio_url": (STRING, "where the audio was, without credentials"),
+        "text_url": (STRING, "where the caption was, without credentials"),
         "license": (STRING, "licence as stated"),
+        "license_url": (STRING, "address of the licence"),
+        "license_evidence": (STRING, "the verbatim statement and where it stood"),
         "sha256": (STRING, "audio bytes to cut from"),
         "start_ms": (INT, "window start in the recording"),
         "end_ms": (INT, "window end"),
@@ -251,7 +285,7 @@ SHARD_PLAN = _table(
     },
 )
 
-SHARD_INDEX = _table(
+SHARD_INDEX = table(
     "shard_index",
     {
         "shard_id": (STRING, "split-kind-lang-number"),
@@ -265,12 +299,13 @@ SHARD_INDEX = _table(
         "sha256": (STRING, "of the tar"),
         "decision_fingerprint": (STRING, "the decision it was cut from"),
         "segment_ids": (STRINGS, "each sample's segment, in order"),
+        "origins": (pa.list_(ORIGIN), "the recordings its samples are windows of"),
         "sample_offsets": (pa.list_(INT), "byte offset of each sample's first header"),
         "sample_ms": (pa.list_(INT), "duration of each sample"),
     },
 )
 
-EVAL_RESULT = _table(
+EVAL_RESULT = table(
     "eval_result",
     {
         "checkpoint": (STRING, "file that was evaluated"),
@@ -289,13 +324,24 @@ TABLES: dict[str, pa.Schema] = {
     "seed": SEED,
     "candidate": CANDIDATE,
     "recording": RECORDING,
+    "takedown": TAKEDOWN,
+    "tombstone": TOMBSTONE,
     "segment": SEGMENT,
     "text_stats": TEXT_STATS,
+    "machine_text": MACHINE_TEXT,
     "text_language": TEXT_LANGUAGE,
+    "boilerplate": BOILERPLATE,
     "speech": SPEECH,
+    "sound": SOUND,
     "timing": TIMING,
+    "spoken": SPOKEN,
+    "audio_language": AUDIO_LANGUAGE,
+    "agreement": AGREEMENT,
+    "peers": PEERS,
+    "sound_print": SOUND_PRINT,
     "cluster": CLUSTER,
     "decision": DECISION,
+    "ledger": LEDGER,
     "shard_plan": SHARD_PLAN,
     "shard_index": SHARD_INDEX,
     "eval_result": EVAL_RESULT,

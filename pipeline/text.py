@@ -31,6 +31,8 @@ _SENTENCE_MARK = re.compile(
     "|[\u1362-\u1368]"  # Ethiopic
     "|[\u3001\u3002\uff01\uff0c\uff0e\uff1b\uff1f\uff61\uff64]"  # Chinese, Japanese
 )
+# Sounds noted between brackets or notes, in any script; a long aside in round brackets is speech.
+_SOUND_TAG = re.compile(r"\[[^\[\]]{1,60}\]|【[^【】]{1,40}】|\([^()]{1,30}\)|（[^（）]{1,20}）|[♪♫♬]+|\*[^*]{1,30}\*")
 _CHARS_PER_WORD = 2  # in scripts without spaces; what schema.TEXT_STATS counts with
 
 
@@ -62,6 +64,11 @@ def normalise_for_match(text: str) -> str:
     """Fold case and width, drop punctuation and symbols, collapse white space."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return _SPACES.sub(" ", "".join(char for char in folded if not _is_mark(char))).strip()
+
+
+def without_sound_tags(text: str) -> str:
+    """Take out notes of sounds: [Music], (laughter), ♪; what is sung between notes stays."""
+    return _SPACES.sub(" ", _SOUND_TAG.sub(" ", text)).strip() if _SOUND_TAG.search(text) else text
 
 
 def sentence_marks(text: str) -> int:

@@ -1,10 +1,13 @@
-"""The segments of each recording together, for what is measured on whole documents or whole audio files."""
+"""The segments of each recording together, for what is measured on whole documents, audio files or corpora."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.stage import PART
 
 
 def by_recording(segments: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -18,3 +21,9 @@ def by_recording(segments: pa.Table) -> Iterator[tuple[str, pa.Table]]:
             seen.add(ids[start])
             yield ids[start], segments.slice(start, end - start)
             start = end
+
+
+def into_parts(gathered: pa.Table, num_parts: int) -> list[pa.Table]:
+    """Cut a table with the column PART back into its parts, empty ones included."""
+    parts = [gathered.filter(pc.equal(gathered[PART], number)) for number in range(num_parts)]
+    return [part.drop_columns([PART]) for part in parts]

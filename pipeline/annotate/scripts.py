@@ -39,6 +39,8 @@ _NAMES = {
 }
 # Letters do not tell simplified from traditional Chinese here, and both kana mean Japanese.
 _MERGED = {"Hans": "Hani", "Hant": "Hani", "Kana": "Hira"}
+# Where marks tell nothing: Thai and Lao close a sentence with a space, Chinese and Japanese subtitles with nothing.
+WITHOUT_MARKS = frozenset({"Thai", "Laoo", "Hani", "Hira"})
 _MIN_KANA_RATIO = 0.1  # Japanese writes most words in Chinese characters, but never a sentence without kana
 
 

@@ -1,4 +1,4 @@
-"""Where there is speech (silero), compared with where the captions say there is, and how loud it is."""
+"""Where there is speech (silero), compared with where the captions say there is and how much, and how loud it is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import schema, tables
+from pipeline.annotate.sync import find_sync
 from pipeline.audio import SAMPLES_PER_MS, Samples
 
 FLOOR_DBFS = -120.0  # digital silence; below what 16 bits can hold
@@ -31,16 +32,17 @@ class SpeechAnnotator:
     threshold: float = 0.5  # silero's default; F1 0.976 on clean audio (measured 2026-11)
 
     NAME: ClassVar[str] = "speech"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.SPEECH
     NEEDS_AUDIO: ClassVar[bool] = True
 
     def measure(self, segments: pa.Table, samples: Samples) -> pa.Table:
         """Measure the segments of one recording; `samples` is the whole of it, mono at 16 kHz."""
-        speech = Speech(_regions(samples, self.threshold))
-        needed = ["segment_id", "start_ms", "end_ms", "cues"]
-        rows = [_row(row, samples, speech) for row in segments.select(needed).to_pylist()]
-        return tables.from_rows(rows, self.SCHEMA)
+        regions_ms = _regions(samples, self.threshold)
+        speech = Speech(regions_ms)
+        windows = segments.select(["segment_id", "start_ms", "end_ms", "cues", "text"]).to_pylist()
+        shared = _sync(windows, regions_ms, len(samples) // SAMPLES_PER_MS)
+        return tables.from_rows([{**_row(row, samples, speech), **shared} for row in windows], self.SCHEMA)
 
 
 class Speech:
@@ -94,7 +96,21 @@ def _row(segment: Mapping[str, Any], samples: Samples, speech: Speech) -> dict[s
         "cue_speech_ratio": spoken_in_cues_ms / cue_ms if cue_ms else None,
         "uncaptioned_speech_ratio": 1 - spoken_in_cues_ms / spoken_ms if spoken_ms else None,
         "level_dbfs": level_dbfs(samples[start_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS]),
+        "chars_per_speech_s": len(segment["text"]) * 1000 / spoken_ms if segment["text"] and spoken_ms else None,
     }
+
+
+def _sync(
+    windows: Sequence[Mapping[str, Any]], regions_ms: Sequence[tuple[int, int]], duration_ms: int
+) -> dict[str, Any]:
+    cues = [
+        (window["start_ms"] + cue["start_ms"], window["start_ms"] + cue["end_ms"])
+        for window in windows
+        for cue in window["cues"] or ()
+    ]
+    found = find_sync(cues, regions_ms, duration_ms)
+    names = ("offset_ms", "sync", "synced")
+    return {name: getattr(found, name) for name in names} if found else dict.fromkeys(names)
 
 
 def _regions(samples: Samples, threshold: float) -> list[tuple[int, int]]:

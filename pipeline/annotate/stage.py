@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline import store, tables
 from pipeline.annotate.recordings import by_recording
+from pipeline.annotate.spoken import Identified
 from pipeline.audio import Decoded, DecodeError, Samples
 from pipeline.decoder import decode
 from pipeline.stage import Context, Output, Stage, Tables, same_segments, semantic_config
@@ -54,7 +55,7 @@ def annotate_stage(annotators: Mapping[str, Annotator]) -> Stage:
             name=annotator.NAME,
             schema=annotator.SCHEMA,
             version=annotator.VERSION,
-            config=semantic_config(annotator),
+            config=_config(annotator),
         )
         for annotator in annotators.values()
     )
@@ -103,6 +104,12 @@ class Annotate:
         except DecodeError as error:
             log.warning("recording %s has null audio measurements: %s", recording_id, error)
             return None
+
+
+def _config(annotator: Annotator) -> dict[str, Any]:
+    """Return what an annotator's answers depend on; a model inside it says so of itself."""
+    config = semantic_config(annotator)
+    return {name: value.identity() if isinstance(value, Identified) else value for name, value in config.items()}
 
 
 def _nulls(annotator: Annotator, segments: pa.Table) -> pa.Table:

@@ -1,7 +1,8 @@
-"""Casing, punctuation, repetition and length of captions: what gives machine transcripts away."""
+"""Casing, punctuation, repetition and length of captions: what gives machine transcripts away, loops and stuffing."""
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,8 +14,33 @@ from pipeline import schema, tables, text
 from pipeline.annotate import scripts
 from pipeline.annotate.recordings import by_recording
 
-# Thai and Lao close a sentence with a space, so that marks tell nothing there.
-_SCRIPTS_WITHOUT_MARKS = frozenset({"Thai", "Laoo"})
+NGRAM = 3
+# Tokens a character costs in OpenAI's multilingual vocabulary, the most seen in 10 to 14 sentences of a language of the
+# script (2026-11, pipeline/annotate/assets/phrases.yaml; one sentence for scripts from Georgian on).
+_TOKENS_PER_CHAR = {
+    "Latn": 0.5,
+    "Cyrl": 0.45,
+    "Ethi": 2.6,
+    "Arab": 0.65,
+    "Deva": 1.25,
+    "Hani": 1.4,
+    "Hira": 1.1,
+    "Hang": 0.75,
+    "Thai": 1.0,
+    "Geor": 2.3,
+    "Armn": 1.2,
+    "Knda": 1.8,
+    "Beng": 2.0,
+    "Khmr": 2.5,
+    "Sinh": 1.7,
+    "Laoo": 3.0,
+    "Tibt": 3.0,
+    "Mymr": 2.9,
+    "Taml": 1.0,
+    "Grek": 0.75,
+    "Hebr": 0.6,
+}
+_DEFAULT_TOKENS_PER_CHAR = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +48,7 @@ class TextStatsAnnotator:
     """Count characters and words of each window, and the habits of its whole document."""
 
     NAME: ClassVar[str] = "text_stats"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.TEXT_STATS
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -42,10 +68,24 @@ def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
         yield {"segment_id": segment_id, **_counts(window, script), **habits}
 
 
-def _counts(window: str | None, script: str | None) -> dict[str, int | None]:
+def _counts(window: str | None, script: str | None) -> dict[str, int | float | None]:
     if window is None:
-        return {"num_chars": None, "num_words": None}
-    return {"num_chars": len(window), "num_words": len(text.words(window, scripts.spaces_words(script)))}
+        return dict.fromkeys(("num_chars", "num_words", "num_tokens", "compression_ratio", "repeated_ngram_ratio"))
+    words = text.words(window, scripts.spaces_words(script))
+    data = window.encode()
+    return {
+        "num_chars": len(window),
+        "num_words": len(words),
+        "num_tokens": round(len(window) * _TOKENS_PER_CHAR.get(script or "", _DEFAULT_TOKENS_PER_CHAR)),
+        "compression_ratio": len(data) / len(zlib.compress(data)),
+        "repeated_ngram_ratio": _repeated_ngrams([word.casefold() for word in words]),
+    }
+
+
+def _repeated_ngrams(words: Sequence[str]) -> float | None:
+    """Return the share of runs of NGRAM words that the window has said before; None in shorter windows."""
+    runs = [tuple(words[at : at + NGRAM]) for at in range(len(words) - NGRAM + 1)]
+    return 1 - len(set(runs)) / len(runs) if runs else None
 
 
 def _casing(whole: str) -> dict[str, bool | None]:
@@ -56,7 +96,7 @@ def _casing(whole: str) -> dict[str, bool | None]:
 
 def _punctuation(whole: str, script: str | None) -> dict[str, float | None]:
     num_words = len(text.words(whole, scripts.spaces_words(script)))
-    if num_words == 0 or script in _SCRIPTS_WITHOUT_MARKS:
+    if num_words == 0 or script in scripts.WITHOUT_MARKS:
         return {"punctuation_per_word": None}
     return {"punctuation_per_word": text.sentence_marks(whole) / num_words}
 

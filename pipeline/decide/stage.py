@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +10,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.decide.route import TASKS, route
+from pipeline.decide.route import RouteOptions, route, tasks_of
 from pipeline.decide.rules import Check, Mask, Verdicts, judge
 from pipeline.errors import UserError
 from pipeline.schema import DECISION
 from pipeline.stage import Context, Output, Stage, Tables, same_segments, semantic_config
+from pipeline.takedown import TAKEN_DOWN
 
 KEPT = "kept"
-HASH_RANGE = 1 << 32
+HEARD = ("audio_lang", "audio_probability", "claimed_probability")
+ROUTED = {"text_language": ("lang",), "speech": ("speech_ratio",), "audio_language": HEARD}  # what routing reads
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideConfig:
-    """Shares of recordings held out, and how little speech makes a window without text a no-speech sample."""
+    """Shares of recordings held out, and what routes a window to its tasks (route.RouteOptions)."""
 
     validation_share: float
     test_share: float
     max_no_speech_ratio: float
+    min_audio_probability: float
+    max_claimed_probability: float
 
     def __post_init__(self) -> None:
         """Refuse shares that leave nothing to train on."""
@@ -36,6 +39,15 @@ class DecideConfig:
                 f"decide shares validation={self.validation_share} test={self.test_share} leave nothing to train on; "
                 "expected shares >= 0 whose sum is below 1; mend conf/ingest.yaml"
             )
+
+    @property
+    def route(self) -> RouteOptions:
+        """What routing needs of it."""
+        return RouteOptions(
+            max_no_speech_ratio=self.max_no_speech_ratio,
+            min_audio_probability=self.min_audio_probability,
+            max_claimed_probability=self.max_claimed_probability,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +59,16 @@ class Decide:
 
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Judge a part of segments; part i of every input describes the same segments."""
-        segments, recordings = inputs["segment"], inputs["recording"]
-        windows = _windows(segments, inputs["text_language"], inputs["speech"])
-        routed = route(windows, self.config.max_no_speech_ratio)
+        segments = inputs["segment"]
+        windows = _windows(segments, inputs["text_language"], inputs["speech"], inputs["audio_language"])
+        routed = route(windows, self.config.route)
         verdicts = _with_reasons(
             judge(list(self.checks.values()), inputs, _has_text(segments)),
+            _named("contaminated", inputs["cluster"]["eval_set"]),
             _duplicate_reasons(inputs["cluster"]),
             routed.reason,
         )
+        verdicts = _taken_down_first(verdicts, segments, inputs["tombstone"])
         rejected = pa.array(verdicts.rejects.any(axis=1))
         kind = pc.if_else(rejected, pa.scalar(None, pa.string()), routed.kind)
         columns: dict[str, Any] = {
@@ -65,55 +79,60 @@ class Decide:
             "reason": _first_reasons(verdicts),
             "reasons": _all_reasons(verdicts),
             "kind": kind,
-            "tasks": pa.array([TASKS[value] for value in kind.to_pylist()], pa.list_(pa.string())),
+            "tasks": tasks_of(kind),
             "lang": routed.lang,
             "text_lang": routed.text_lang,
-            "split": self._splits(segments, recordings),
+            "split": self._splits(inputs["cluster"]),
         }
         return {"decision": [pa.table(columns)]}
 
-    def _splits(self, segments: pa.Table, recordings: pa.Table) -> pa.Array:
-        names = {
-            row["recording_id"]: row["declared_split"] or split_of(row["sha256"], self.config)
-            for row in recordings.to_pylist()
-            if row["sha256"]
-        }
-        return pa.array([names[key] for key in segments["recording_id"].to_pylist()], pa.string())
+    def _splits(self, cluster: pa.Table) -> pa.Array:
+        drawn = [split_at(place, self.config) for place in cluster["split_at"].to_pylist()]
+        return pc.coalesce(cluster["declared_split"], pa.array(drawn, pa.string()))
 
 
 def decide_stage(config: DecideConfig, checks: Mapping[str, Check]) -> Stage:
     """Build the stage that judges every segment by the given checks."""
-    families = dict.fromkeys(("text_language", "speech", *(check.family for check in checks.values())))
+    families = _columns(checks.values())
     identity: dict[str, Any] = semantic_config(config) | {"checks": [_identity(check) for check in checks.values()]}
     return Stage(
         name="decide",
         reads={
             "segment": ("segment_id", "recording_id", "start_ms", "end_ms", "text", "declared_lang"),
-            "recording": ("recording_id", "sha256", "declared_split"),
+            "tombstone": None,
             "cluster": None,
-            **dict.fromkeys(families, None),
+            **families,
         },
-        outputs=(Output(name="decision", schema=DECISION, version=1, config=identity, count_by=("reason", "split")),),
+        outputs=(Output(name="decision", schema=DECISION, version=2, config=identity, count_by=("reason", "split")),),
         run=Decide(config, checks),
         conserve=same_segments,
     )
 
 
-def split_of(sha256: str, config: DecideConfig) -> str:
-    """Place a recording by a hash of its audio: never by segment, never by order."""
-    share = int.from_bytes(hashlib.blake2b(sha256.encode(), digest_size=4).digest()) / HASH_RANGE
-    if share < config.test_share:
+def _columns(checks: Iterable[Check]) -> dict[str, tuple[str, ...]]:
+    """Name the columns of each family that a rule or the routing reads."""
+    needed = {family: {"segment_id": None, **dict.fromkeys(columns)} for family, columns in ROUTED.items()}
+    for check in checks:
+        columns = needed.setdefault(check.family, {"segment_id": None})
+        columns |= dict.fromkeys(rule.column for rule in check.rules)
+    return {family: tuple(columns) for family, columns in needed.items()}
+
+
+def split_at(place: float, config: DecideConfig) -> str:
+    """Name the split at a place in [0, 1); train comes last, so that feeds which are tied together move towards it."""
+    if place < config.test_share:
         return "test"
-    return "validation" if share < config.test_share + config.validation_share else "train"
+    return "validation" if place < config.test_share + config.validation_share else "train"
 
 
-def _windows(segments: pa.Table, text_language: pa.Table, speech: pa.Table) -> pa.Table:
+def _windows(segments: pa.Table, text_language: pa.Table, speech: pa.Table, heard: pa.Table) -> pa.Table:
     return pa.table(
         {
             "text": segments["text"],
             "declared_lang": segments["declared_lang"],
             "lang": text_language["lang"],
             "speech_ratio": speech["speech_ratio"],
+            **{name: heard[name] for name in HEARD},
         }
     )
 
@@ -123,8 +142,23 @@ def _has_text(segments: pa.Table) -> Mask:
 
 
 def _duplicate_reasons(cluster: pa.Table) -> pa.ChunkedArray:
-    names = pc.binary_join_element_wise("duplicate", cluster["method"], ":")
+    names = _named("duplicate", cluster["method"])
     return pc.if_else(cluster["is_representative"], pa.scalar(None, pa.string()), names)
+
+
+def _named(why: str, what: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(why, what, ":")
+
+
+def _taken_down_first(verdicts: Verdicts, segments: pa.Table, tombstones: pa.Table) -> Verdicts:
+    recordings = tombstones["recording_id"].filter(pc.is_valid(tombstones["entry"]))
+    windows = pc.list_flatten(tombstones["segment_ids"])
+    taken = pc.or_(
+        pc.is_in(segments["segment_id"], value_set=windows.cast(pa.string())),
+        pc.is_in(segments["recording_id"], value_set=recordings.cast(pa.string())),
+    )
+    rejects = np.concatenate([np.asarray(taken.to_numpy(), dtype=bool)[:, None], verdicts.rejects], axis=1)
+    return Verdicts(reasons=(TAKEN_DOWN, *verdicts.reasons), rejects=rejects)
 
 
 def _with_reasons(verdicts: Verdicts, *columns: pa.ChunkedArray) -> Verdicts:

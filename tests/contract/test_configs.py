@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tests.contract.tree import ROOT
 
 CONF = ROOT / "conf"
-JOBS = ("ingest", "train", "evaluate", "export")
+JOBS = ("ingest", "train", "evaluate", "export", "transcribe", "takedown", "verify")
 PREFIXES = ("pipeline.", "model.")
 
 Config = dict[str, Any]

@@ -12,14 +12,18 @@ import pytest
 from tests.contract.tree import CODE, Source, sources
 
 LAYERS = {
-    0: {"pipeline.schema", "pipeline.languages", "pipeline.errors"},
+    0: {"pipeline.schema", "pipeline.columns", "pipeline.families", "pipeline.languages", "pipeline.errors"},
     1: {"pipeline.store", "pipeline.artifact", "pipeline.tables", "pipeline.tar"},
     2: {
         "pipeline.audio",
         "pipeline.decoder",
+        "pipeline.embedded_file",
+        "pipeline.ffmpeg",
         "pipeline.hosts",
         "pipeline.optouts",
         "pipeline.page",
+        "pipeline.redact",
+        "pipeline.takedown",
         "pipeline.text",
         "pipeline.stage",
         "pipeline.unions",
@@ -31,7 +35,9 @@ LAYERS = {
         "pipeline.annotate",
         "pipeline.dedup",
         "pipeline.decide",
+        "pipeline.ledger",
         "pipeline.shard",
+        "pipeline.verify",
         "pipeline.report",
     },
     4: {"model"},

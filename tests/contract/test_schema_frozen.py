@@ -12,7 +12,7 @@ from tests.contract.tree import ROOT
 
 GOLDEN = Path(__file__).with_name("schema.golden.txt")
 ADVICE = (
-    "raise SCHEMA_VERSION in pipeline/schema.py, say what changed in CHANGELOG.md, then run: "
+    "raise SCHEMA_VERSION in pipeline/columns.py, say what changed in CHANGELOG.md, then run: "
     ".venv/bin/python -m tests.contract.test_schema_frozen"
 )
 

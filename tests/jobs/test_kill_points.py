@@ -21,6 +21,7 @@ from pipeline.sources.embedded.build import build
 from pipeline.sources.embedded.labels import load_labels
 from pipeline.sources.folder import FolderSource
 from pipeline.stage import Stage
+from pipeline.takedown import Takedowns
 
 CONF = str(Path(__file__).parents[2] / "conf")
 
@@ -64,8 +65,9 @@ def run(stages: list[Stage], folder: Path, root: Path) -> Artifact:
         progress=lambda *_: None,
     )
     with PageReader(HttpOptions()).open(flow.blobs_uri) as read:
-        seeds = {"seed": flow.publish_source("seed", seed_parts(source_of(folder), read))}
-    return flow.run(stages, seeds)["shard_index"]
+        inputs = {"seed": flow.publish_source("seed", seed_parts(source_of(folder), read))}
+    inputs["takedown"] = flow.publish_source("takedown", [Takedowns().to_table()])
+    return flow.run(stages, inputs)["shard_index"]
 
 
 def contents(artifact: Artifact) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from pipeline.annotate.speech import SpeechAnnotator
 from pipeline.annotate.stage import Annotate, Annotator, annotate_stage
 from pipeline.annotate.text_stats import TextStatsAnnotator
 from pipeline.annotate.timing import TimingAnnotator
-from pipeline.audio import Decoded, DecodeError, Samples
+from pipeline.audio import Decoded, DecodeError, Samples, to_pcm16
 from pipeline.stage import Context
 from tests.pipeline.annotate.rows import cue, recording_table, segment, segment_table
 
@@ -55,7 +55,7 @@ class CountingDecoder:
         if not data:
             raise DecodeError("nothing in it")
         samples = np.full(16_000, data[0] / 256, dtype=np.float32)
-        return Decoded(samples=samples, container="wav", codec="pcm", sample_rate=16_000, channels=1)
+        return Decoded(pcm=to_pcm16(samples), container="wav", codec="pcm", sample_rate=16_000, channels=1)
 
 
 ANNOTATORS: dict[str, Annotator] = {
@@ -127,8 +127,8 @@ def test_a_part_without_segments_gives_empty_outputs(tmp_path: Path) -> None:
 def test_each_annotator_is_an_output_with_its_own_version_and_parameters() -> None:
     stage = annotate_stage(ANNOTATORS)
     assert {output.name: (output.version, output.config) for output in stage.outputs} == {
-        "speech": (1, {"threshold": 0.5}),
-        "text_stats": (1, {}),
+        "speech": (2, {"threshold": 0.5}),
+        "text_stats": (2, {}),
         "timing": (1, {}),
         "loudness": (3, {"gain": 1.0}),
     }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline import schema
-from pipeline.annotate.text_language import TextLanguageAnnotator, detect
+from pipeline.annotate.text_language import TextLanguageAnnotator, detect, second_opinion
 from tests.pipeline.annotate.rows import recording_table, said, segment_table
 
 SENTENCES = {
@@ -37,6 +37,23 @@ CROATIAN = "Sva ljudska bića rađaju se slobodna i jednaka u dostojanstvu i pra
 def test_a_sentence_has_its_language(lang: str) -> None:
     guess = detect(SENTENCES[lang], lang)
     assert guess and guess.lang == lang and guess.confidence > 0.7
+
+
+@pytest.mark.parametrize("lang", SENTENCES)
+def test_the_second_detector_agrees_on_a_sentence(lang: str) -> None:
+    assert second_opinion(SENTENCES[lang]) == lang
+
+
+@pytest.mark.parametrize("text", ["", "12 ♪", "\x00 \ufffe"])
+def test_the_second_detector_may_have_no_opinion(text: str) -> None:
+    assert second_opinion(text) is None
+
+
+def test_a_document_the_detectors_dispute_has_half_the_confidence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.annotate.text_language.second_opinion", lambda _: "pt")
+    table = segment_table(*said("r", SENTENCES["es"]))
+    [row] = TextLanguageAnnotator().measure(table, recording_table()).to_pylist()
+    assert (row["lang"], row["cld2_lang"]) == ("es", "pt") and row["confidence"] <= 0.5
 
 
 def test_capitals_and_missing_accents_do_not_matter() -> None:
@@ -85,6 +102,8 @@ def test_document_and_windows_are_measured() -> None:
     assert [row["lang"] for row in rows] == ["es", "es", "es", None]
     assert [row["window_lang"] for row in rows] == ["es", None, "en", None]
     assert [row["langid_lang"] for row in rows] == ["es", "es", "es", None]
+    assert [row["cld2_lang"] for row in rows] == ["es", "es", "es", None]
+    assert [row["is_other_lang"] for row in rows] == [False, None, True, None]
     assert [row["matches_declared"] for row in rows] == [True, True, True, None]
     assert rows[0]["confidence"] > 0.7
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -9,43 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipeline.decide.route import route
 from pipeline.decide.rules import Check, Rule
-from pipeline.decide.stage import Decide, DecideConfig, decide_stage, split_of
+from pipeline.decide.stage import Decide, DecideConfig, decide_stage, split_at
 from pipeline.errors import UserError
+from pipeline.schema import TOMBSTONE
 from pipeline.stage import Context
+from pipeline.tables import from_rows as tables_of
 
-CONFIG = DecideConfig(validation_share=0.1, test_share=0.1, max_no_speech_ratio=0.05)
-
-
-@pytest.mark.parametrize(
-    ("text", "declared", "text_lang", "speech", "expected"),
-    [
-        ("habari", "sw", "sw", 0.9, ("transcribe", None, "sw", "sw")),
-        ("news", "sw", "en", 0.9, ("translate", None, "sw", "en")),
-        ("noticias", "sw", "es", 0.9, (None, "language_mismatch", "sw", "es")),
-        ("noticias", None, "es", 0.9, ("transcribe", None, "es", "es")),
-        ("???", "sw", None, 0.9, (None, "unknown_language", "sw", None)),
-        (None, "sw", None, 0.0, ("no_speech", None, "und", None)),
-        ("", "sw", "sw", 0.0, ("no_speech", None, "und", None)),
-        (None, "sw", None, 0.5, (None, "speech_without_text", "und", None)),
-        (None, "sw", None, None, (None, "unmeasured:speech_ratio", "und", None)),
-    ],
-)
-def test_languages_and_speech_give_the_kind(
-    text: Any, declared: Any, text_lang: Any, speech: Any, expected: Any
-) -> None:
-    strings, number = pa.string(), pa.float64()
-    windows = pa.table(
-        {
-            "text": pa.array([text], strings),
-            "declared_lang": pa.array([declared], strings),
-            "lang": pa.array([text_lang], strings),
-            "speech_ratio": pa.array([speech], number),
-        }
-    )
-    got = route(windows, 0.05)
-    assert tuple(column.to_pylist()[0] for column in (got.kind, got.reason, got.lang, got.text_lang)) == expected
+ROUTE = {"max_no_speech_ratio": 0.05, "min_audio_probability": 0.8, "max_claimed_probability": 0.1}
+CONFIG = DecideConfig(validation_share=0.1, test_share=0.1, **ROUTE)
 
 
 def tables(num: int = 3) -> dict[str, pa.Table]:
@@ -62,23 +35,33 @@ def tables(num: int = 3) -> dict[str, pa.Table]:
                 "declared_lang": ["en"] * num,
             }
         ),
-        "recording": pa.table(
-            {
-                "recording_id": recordings,
-                "sha256": [f"{index:064d}" for index in range(num)],
-                "declared_split": pa.array([None, "test", "validation"][:num], pa.string()),
-            }
-        ),
+        "tombstone": standing(recordings),
         "cluster": pa.table(
             {
                 "segment_id": ids,
                 "is_representative": [index != 1 for index in range(num)],
                 "method": ["exact_audio" if index < 2 else "unique" for index in range(num)],
+                "eval_set": pa.array([None] * num, pa.string()),
+                "split_at": [0.5] * num,
+                "declared_split": pa.array([None, "test", "validation"][:num], pa.string()),
             }
         ),
         "text_language": pa.table({"segment_id": ids, "lang": ["en"] * num}),
+        "audio_language": pa.table(
+            {
+                "segment_id": ids,
+                "audio_lang": pa.nulls(num, pa.string()),
+                "audio_probability": pa.nulls(num, pa.float64()),
+                "claimed_probability": pa.nulls(num, pa.float64()),
+            }
+        ),
         "speech": pa.table({"segment_id": ids, "speech_ratio": [0.9] * num, "cue": [0.9, 0.1, 0.1][:num]}),
     }
+
+
+def standing(recordings: list[str], entry: str | None = None, segment_ids: tuple[str, ...] = ()) -> pa.Table:
+    rows = [{"recording_id": name, "entry": entry, "segment_ids": list(segment_ids)} for name in recordings]
+    return tables_of(rows, TOMBSTONE)
 
 
 RULE = Rule(reason="silence", column="cue", keep={"min": 0.5}, why="test")
@@ -99,20 +82,38 @@ def test_all_reasons_are_kept_and_the_first_is_the_audit_reason() -> None:
     assert [row["tasks"] for row in rows] == [["transcribe", "detect_language"], [], []]
 
 
-def test_a_split_the_source_declares_stands() -> None:
-    assert [row["split"] for row in decide(tables())][1:] == ["test", "validation"]
+def test_a_take_down_is_the_first_reason_of_a_recording_or_of_one_window() -> None:
+    inputs = tables()
+    names = inputs["segment"]["recording_id"].to_pylist()
+    rows = decide(inputs | {"tombstone": standing(names, "host: a.test")})
+    assert [row["reason"] for row in rows] == ["taken_down"] * 3
+    assert [row["kept"] for row in rows] == [False] * 3
+    assert rows[1]["reasons"] == ["taken_down", "silence", "duplicate:exact_audio"]
+    alone = decide(inputs | {"tombstone": standing(names, None, (rows[0]["segment_id"],))})
+    assert [row["reason"] for row in alone] == ["taken_down", "silence", "silence"]
 
 
-def test_splits_follow_the_shares_and_depend_on_the_audio_alone() -> None:
-    counts = Counter(split_of(f"{index:064d}", CONFIG) for index in range(10_000))
-    assert abs(counts["test"] - 1000) < 100
-    assert abs(counts["validation"] - 1000) < 100
-    assert split_of("ab", CONFIG) == split_of("ab", CONFIG)
+def test_what_holds_part_of_an_evaluation_set_is_left_out_by_the_name_of_the_set() -> None:
+    inputs = tables()
+    named = pa.array(["fleurs", None, None])
+    cluster = inputs["cluster"].set_column(3, "eval_set", named)
+    rows = decide(inputs | {"cluster": cluster})
+    assert [row["reason"] for row in rows] == ["contaminated:fleurs", "silence", "silence"]
+
+
+def test_a_declared_split_stands_and_the_others_are_drawn() -> None:
+    assert [row["split"] for row in decide(tables())] == ["train", "test", "validation"]
+
+
+def test_splits_follow_the_shares_and_what_moves_up_moves_towards_train() -> None:
+    names = [split_at(index / 1000, CONFIG) for index in range(1000)]
+    assert Counter(names) == {"test": 100, "validation": 100, "train": 800}
+    assert [name for name, _ in itertools.groupby(names)] == ["test", "validation", "train"]
 
 
 def test_shares_that_leave_nothing_to_train_on_are_refused() -> None:
     with pytest.raises(UserError, match="leave nothing to train on"):
-        DecideConfig(validation_share=0.5, test_share=0.5, max_no_speech_ratio=0.05)
+        DecideConfig(validation_share=0.5, test_share=0.5, **ROUTE)
 
 
 def test_what_changes_a_verdict_changes_the_fingerprint_and_words_do_not() -> None:

@@ -1,0 +1,151 @@
+"""Simulated documents for the detector of machine transcripts, and how well it tells them apart."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.annotate import simulate
+from pipeline.annotate.logistic import Logistic, Values, fit
+from pipeline.annotate.machine_text import FEATURES, features
+from pipeline.annotate.style import Line, style
+from pipeline.segment import captions
+from pipeline.sources.embedded.sentences import LANGUAGES, draw_sentences
+
+RIDGE = 5.0
+NUM_BINS = 10
+MAX_BARE = 0.97  # lines without a mark: about what conf/check/text_style.yaml rejects
+SIZES = (6, 60)  # sentences of a document
+_SPEAKER = re.compile(r"^(?:>> |[A-Z][\w.]*(?: \w+)?: )")  # what segmenting takes off a line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """Captions measured: a row of features each, whether a machine wrote it, its language and its style."""
+
+    rows_NF: Values
+    truth_N: Values
+    langs: tuple[str, ...]
+    styles: tuple[str, ...]
+
+    def without(self, is_out: Callable[[str, str], bool]) -> tuple[Documents, Documents]:
+        """Part the documents: those kept, and those whose (language, style) is out."""
+        out = np.array([is_out(*pair) for pair in zip(self.langs, self.styles, strict=True)])
+        return self._take(~out), self._take(out)
+
+    def _take(self, mask: NDArray[np.bool_]) -> Documents:
+        return Documents(
+            rows_NF=self.rows_NF[mask],
+            truth_N=self.truth_N[mask],
+            langs=tuple(itertools.compress(self.langs, mask)),
+            styles=tuple(itertools.compress(self.styles, mask)),
+        )
+
+
+def simulated(seed: int, half: int, num_per_style: int) -> Documents:
+    """Make documents of every language and style; half 0 trains, half 1 tests, with other sentences."""
+    rows: list[list[float]] = []
+    labels: list[tuple[float, str, str]] = []
+    for lang, halves in simulate.phrases().items():
+        sentences = [*halves[half], *_grammar(lang, seed, half)]
+        for is_machine, styles in enumerate((simulate.HUMAN, simulate.MACHINE)):
+            for name, number in itertools.product(styles, range(num_per_style)):
+                rng = _rng(seed, lang, name, str(number))
+                chosen = [sentences[int(at)] for at in rng.integers(0, len(sentences), int(rng.integers(*SIZES)))]
+                rows.append(_features(styles[name](simulate.speak(chosen, lang, rng), rng), lang))
+                labels.append((float(is_machine), lang, name))
+    truth, langs, names = zip(*labels, strict=True)
+    return Documents(rows_NF=np.array(rows), truth_N=np.array(truth), langs=langs, styles=names)
+
+
+def real_captions(folder: Path) -> Documents:
+    """Measure a folder's caption files, which people wrote; the language is the first part of a file's name."""
+    paths = sorted(path for path in folder.rglob("*") if path.suffix in (".vtt", ".srt"))
+    rows: list[list[float]] = []
+    langs: list[str] = []
+    for path in paths:
+        caption = captions.parse(path.read_bytes())
+        lines = [Line(start_ms=cue.start_ms, end_ms=cue.end_ms, text=cue.text) for cue in caption.cues]
+        langs.append(path.stem.partition("-")[0])
+        rows.append(_features(lines, langs[-1]))
+    styles = ("real captions",) * len(rows)
+    return Documents(rows_NF=np.array(rows), truth_N=np.zeros(len(rows)), langs=tuple(langs), styles=styles)
+
+
+def train(documents: Documents, about: str) -> Logistic:
+    """Fit the detector."""
+    return fit(FEATURES, documents.rows_NF, documents.truth_N, RIDGE, about)
+
+
+def weight_lines(model: Logistic) -> Iterator[str]:
+    """Say what each feature weighs, in units of its spread, the heaviest first."""
+    for name, weight in sorted(zip(model.names, model.weights, strict=True), key=lambda pair: -abs(pair[1])):
+        yield f"{name:<22}{weight:+8.2f}"
+
+
+def table_lines(model: Logistic, documents: Documents, threshold: float) -> Iterator[str]:
+    """Say for each language and each style how many documents are judged right, by style or for want of any mark."""
+    is_bare = documents.rows_NF[:, FEATURES.index("bare_line_ratio")] > MAX_BARE  # never NaN
+    called, truth = (model.probability(documents.rows_NF) > threshold) | is_bare, documents.truth_N == 1
+    yield f"{'language':<22}{'precision':>10}{'recall':>8}{'cleared':>9}"
+    for lang in sorted(set(documents.langs)):
+        mask = np.array([name == lang for name in documents.langs])
+        cells = (_share(truth[mask & called]), _share(called[mask & truth]), _share(~called[mask & ~truth]))
+        yield f"{lang:<22}{cells[0]:>10}{cells[1]:>8}{cells[2]:>9}"
+    yield f"{'style':<22}{'truth':>10}{'right':>8}"
+    for name in dict.fromkeys(documents.styles):
+        mask = np.array([style_name == name for style_name in documents.styles])
+        yield f"{name:<22}{'machine' if truth[mask][0] else 'human':>10}{_share((called == truth)[mask]):>8}"
+
+
+def unseen_lines(documents: Documents, tests: Documents, threshold: float) -> Iterator[str]:
+    """Say how well each style is judged by a detector that was trained without it."""
+    for name in dict.fromkeys(documents.styles):
+        rest, _ = documents.without(lambda _, style_name, name=name: style_name == name)
+        _, unseen = tests.without(lambda _, style_name, name=name: style_name == name)
+        called = train(rest, "").probability(unseen.rows_NF) > threshold
+        yield f"{name:<22}{(called == (unseen.truth_N == 1)).mean():>8.3f}"
+
+
+def reliability_lines(model: Logistic, documents: Documents) -> Iterator[str]:
+    """Say for each tenth of the probability how often a machine really wrote the document."""
+    given = model.probability(documents.rows_NF)
+    bins = np.minimum((given * NUM_BINS).astype(int), NUM_BINS - 1)
+    error = 0.0
+    yield f"{'P(machine)':<14}{'documents':>10}{'said':>8}{'true':>8}"
+    for number in range(NUM_BINS):
+        mask = bins == number
+        if mask.any():
+            said, true = given[mask].mean(), documents.truth_N[mask].mean()
+            error += mask.mean() * abs(said - true)
+            edges = f"{number / NUM_BINS:.1f} to {(number + 1) / NUM_BINS:.1f}"
+            yield f"{edges:<14}{mask.sum():>10}{said:>8.3f}{true:>8.3f}"
+    yield f"expected calibration error {error:.3f}"
+
+
+def _features(lines: Sequence[Line], lang: str) -> list[float]:
+    stripped = [Line(start_ms=line.start_ms, end_ms=line.end_ms, text=_SPEAKER.sub("", line.text)) for line in lines]
+    return features(style(stripped, lang), any(a.text != b.text for a, b in zip(lines, stripped, strict=True)))
+
+
+def _grammar(lang: str, seed: int, half: int) -> list[str]:
+    if lang not in LANGUAGES:
+        return []
+    drawn = draw_sentences(lang, lang, set(), _rng(seed, "grammar", lang, str(half)))
+    return [sentence.text for sentence in itertools.islice(drawn, 10)]
+
+
+def _share(flags: NDArray[np.bool_]) -> str:
+    return f"{flags.mean():.3f}" if len(flags) else ""
+
+
+def _rng(seed: int, *names: str) -> np.random.Generator:
+    digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

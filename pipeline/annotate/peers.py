@@ -1,0 +1,118 @@
+"""Each window against its peers: its reading speed against its language's, its place in its recording and source.
+
+Places are drawn by lot (a hash of the window's id), so that a rule `recording_rank < N` keeps N windows at most and the
+same ones on every run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline import schema
+from pipeline.annotate.recordings import into_parts
+from pipeline.stage import PART, Context, Output, Stage, Tables, same_segments
+
+MIN_PEERS = 30  # windows of a language before its speed is known
+MIN_SPEECH_S = 1.5  # shorter windows have any speed
+MIN_SPREAD = 0.12  # of the log speed: languages of one careful reader are not judged finer than that (2026-11)
+_SIGMA = 1.4826  # median absolute deviation to standard deviation, for normal values
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def peers_stage(has_agreement: bool) -> Stage:
+    """Build the stage: a gather, since every window is compared with all; with agreement where it is measured."""
+    agreement = {"agreement": ("segment_id", "error_rate")} if has_agreement else {}
+    return Stage(
+        name="peers",
+        reads={
+            "segment": ("segment_id", "recording_id", "source", "text"),
+            "text_language": ("segment_id", "lang"),
+            "speech": ("segment_id", "chars_per_speech_s"),
+            **agreement,
+        },
+        outputs=(Output(name="peers", schema=schema.PEERS, version=1, config={"has_agreement": has_agreement}),),
+        run=compare,
+        conserve=same_segments,
+        is_gather=True,
+    )
+
+
+def compare(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
+    """Compare every window with the corpus."""
+    segments, langs = inputs["segment"], inputs["text_language"]["lang"]
+    chars = pc.utf8_length(segments["text"])
+    has_text = np.asarray(pc.fill_null(pc.greater(chars, 0), False).to_numpy(), dtype=bool)
+    speed = _floats(inputs["speech"]["chars_per_speech_s"])
+    num_chars = _floats(chars)
+    speed = np.where(num_chars >= MIN_SPEECH_S * speed, speed, np.nan)
+    deviation, num_peers = deviations(np.log(np.where(speed > 0, speed, np.nan)), _codes(langs))
+    errors = _floats(inputs["agreement"]["error_rate"]) if "agreement" in inputs else np.full(len(speed), np.nan)
+    lots = np.array([_lot(segment_id) for segment_id in segments["segment_id"].to_pylist()], dtype=np.uint64)
+    columns: dict[str, Any] = {
+        "segment_id": segments["segment_id"],
+        "rate_deviation": pa.array(deviation, from_pandas=True),
+        "num_peers": pa.array(num_peers),
+        "agreement_quantile": pa.array(quantiles(errors, _codes(langs)), from_pandas=True),
+        "recording_rank": _ranks(_codes(segments["recording_id"]), lots, has_text),
+        "source_rank": _ranks(_codes(segments["source"]), lots, has_text),
+        PART: segments[PART],
+    }
+    return {"peers": into_parts(pa.table(columns), context.num_parts["segment"])}
+
+
+def deviations(values: Floats, groups: Ints) -> tuple[Floats, Ints]:
+    """Return each value's robust sigmas from its group's median (NaN in small groups), and the groups' sizes."""
+    found, sizes = np.full(len(values), np.nan), np.zeros(len(values), dtype=np.int64)
+    for group in np.unique(groups):
+        inside = groups == group
+        known = values[inside & ~np.isnan(values)]
+        sizes[inside] = len(known)
+        if len(known) >= MIN_PEERS:
+            middle = np.median(known)
+            spread = max(MIN_SPREAD, _SIGMA * float(np.median(np.abs(known - middle))))
+            found[inside] = (values[inside] - middle) / spread
+    return found, sizes
+
+
+def quantiles(values: Floats, groups: Ints) -> Floats:
+    """Return the share of its group's values below each value; NaN stays, and is what small groups get."""
+    found = np.full(len(values), np.nan)
+    for group in np.unique(groups):
+        rows = np.flatnonzero((groups == group) & ~np.isnan(values))
+        if len(rows) >= MIN_PEERS:
+            known = np.sort(values[rows])
+            found[rows] = np.searchsorted(known, values[rows]) / len(known)
+    return found
+
+
+def _ranks(groups: Ints, lots: NDArray[np.uint64], counts: NDArray[np.bool_]) -> pa.Array:
+    """Rank the windows that count within their groups by their lots; the others have none."""
+    ranks = np.full(len(groups), -1, dtype=np.int64)
+    rows = np.flatnonzero(counts)
+    order = rows[np.lexsort((lots[rows], groups[rows]))]
+    starts = np.concatenate([[True], groups[order][1:] != groups[order][:-1]]) if len(order) else np.zeros(0, bool)
+    places = np.arange(len(order))
+    ranks[order] = places - np.maximum.accumulate(np.where(starts, places, 0))
+    return pa.array(ranks, mask=ranks < 0)
+
+
+def _codes(column: pa.ChunkedArray) -> Ints:
+    encoded = column.combine_chunks().dictionary_encode()
+    return np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _floats(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy(), dtype=np.float64)
+
+
+def _lot(segment_id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(segment_id.encode(), digest_size=8).digest())

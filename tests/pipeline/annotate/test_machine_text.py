@@ -1,0 +1,114 @@
+"""Machine transcripts: told by their file, by their style, by single lines; and people's captions, left alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import schema
+from pipeline.annotate import simulate
+from pipeline.annotate.machine_text import MachineTextAnnotator, classifier
+from pipeline.annotate.style import Line
+from tests.pipeline.annotate.rows import cue, recording_table, said, segment, segment_table
+
+PROSE = "There will be rain in the north today, and wind in the south.\nThe school is on the left. Is it far?"
+
+
+def measure(*rows: dict[str, Any]) -> list[dict[str, Any]]:
+    table = MachineTextAnnotator().measure(segment_table(*rows), recording_table())
+    assert table.schema.equals(schema.MACHINE_TEXT)
+    return table.to_pylist()
+
+
+def document(lines: list[Line], lang: str, **columns: Any) -> dict[str, Any]:
+    """One long segment that holds a document's lines."""
+    cues = [cue(line.start_ms, line.end_ms, line.text) for line in lines]
+    return segment("r", 0, lines[-1].end_ms, *cues, declared_lang=lang, **columns)
+
+
+def probability(style_name: str, lang: str, seed: int = 0, **columns: Any) -> float:
+    rng = np.random.default_rng(seed)
+    sentences = [simulate.phrases()[lang][1][int(at)] for at in rng.integers(0, 5, 30)]
+    written = (simulate.HUMAN | simulate.MACHINE)[style_name](simulate.speak(sentences, lang, rng), rng)
+    return measure(document(written, lang, **columns))[0]["machine_probability"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "origin"),
+    [
+        ({"caption_auto_mark": "acAsrConf"}, ("machine", "acAsrConf")),
+        (
+            {"caption_auto_mark": "NOTE Confidence: 0.9", "declared_text_kind": "human"},
+            ("machine", "NOTE Confidence: 0.9"),
+        ),
+        ({"declared_text_kind": "auto"}, ("machine", "the source declares it automatic")),
+        ({"caption_tool": "Transcribed by Otter.ai"}, ("machine", "Transcribed by Otter.ai")),
+        ({"is_rolling": True, "has_inline_timing": True}, ("machine", "rolling cues whose words have times")),
+        ({"is_rolling": True, "has_inline_timing": False}, (None, None)),
+        ({"declared_text_kind": "human"}, ("human", "the source declares it human")),
+        ({"caption_tool": "Subtitles by the Amara.org community"}, ("human", "Subtitles by the Amara.org community")),
+        ({}, (None, None)),
+    ],
+)
+def test_what_a_file_says_of_its_making_is_kept_with_its_words(
+    columns: dict[str, Any], origin: tuple[Any, Any]
+) -> None:
+    [row] = measure(*said("r", PROSE, **columns))
+    assert (row["origin"], row["origin_evidence"]) == origin
+    assert row["is_marked_machine"] is (origin[0] == "machine")
+
+
+@pytest.mark.parametrize("lang", ["en", "sw", "am", "ar", "hi", "ko"])
+def test_bare_lines_are_a_machines_and_a_script_that_is_read_is_not(lang: str) -> None:
+    assert probability("rolling_auto", lang) > 0.8
+    assert probability("read_aloud", lang) < 0.6
+
+
+@pytest.mark.parametrize("lang", ["am", "ar", "hi", "ja", "th", "zh"])
+def test_scripts_with_other_habits_do_not_look_machine_made(lang: str) -> None:
+    assert all(probability(name, lang) < 0.95 for name in simulate.HUMAN)
+
+
+def test_a_stenographers_capitals_are_a_persons() -> None:
+    assert probability("broadcast", "en", has_speaker_marks=True) < 0.1
+    assert probability("bare_upper", "en") > 0.9
+    steno, machine = measure(
+        *said("s", PROSE.upper()), *said("m", PROSE.upper().translate(dict.fromkeys(map(ord, ".,?"))))
+    )
+    assert (steno["is_bare_upper"], machine["is_bare_upper"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "ratio"),
+    [
+        ("Rain in the north.\nwind in the south", 0.5),
+        ("RAIN IN THE NORTH\nwind in the south", 1.0),
+        ("rain, in the north\nWind in the south", 0.0),
+        ("ዝናብ ይኖራል።\nነገ ዛሬ ማታ ነው", 4 / 6),
+        ("three\nto the left", 0.0),
+        ("今天北方有雨", None),
+        ("♪♪", None),
+    ],
+)
+def test_bare_lines_of_a_window_are_counted_by_their_words(text: str, ratio: float | None) -> None:
+    [row] = measure(*said("r", text))
+    assert row["bare_word_ratio"] == (None if ratio is None else pytest.approx(ratio))
+
+
+def test_a_recording_without_text_has_no_style_and_no_mark() -> None:
+    [row] = measure(*said("r", None))
+    assert {value for name, value in row.items() if name != "segment_id"} == {None}
+
+
+def test_the_style_is_that_of_the_whole_document() -> None:
+    rows = measure(*said("r", PROSE, None, PROSE))
+    assert len({row["machine_probability"] for row in rows}) == 1
+    assert rows[0]["machine_probability"] is not None
+
+
+def test_the_packages_weights_fit_the_features() -> None:
+    model = classifier()
+    assert "simulated documents" in model.about
+    assert model.probability(np.full((1, len(model.names)), np.nan))[0] == pytest.approx(1 / (1 + np.exp(-model.bias)))

@@ -1,0 +1,85 @@
+"""Windows against their language's speed, and ranks drawn by lot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.annotate.peers import MIN_PEERS, compare, peers_stage, quantiles
+from pipeline.stage import PART, Context
+
+
+def peers(
+    speeds: list[float | None], langs: list[str | None], texts: list[str | None] | None = None
+) -> list[dict[str, Any]]:
+    num = len(speeds)
+    ids = [f"r{at // 4}:{at}" for at in range(num)]
+    part = pa.array([0] * num)
+    inputs = {
+        "segment": pa.table(
+            {
+                "segment_id": ids,
+                "recording_id": [name.partition(":")[0] for name in ids],
+                "source": ["feed"] * num,
+                "text": pa.array(texts or ["x" * 100] * num, pa.string()),
+                PART: part,
+            }
+        ),
+        "text_language": pa.table({"segment_id": ids, "lang": pa.array(langs, pa.string()), PART: part}),
+        "speech": pa.table({"segment_id": ids, "chars_per_speech_s": pa.array(speeds, pa.float64()), PART: part}),
+    }
+    context = Context(blobs_uri="", output_uris={}, input_fingerprints={}, num_parts={"segment": 1})
+    return compare(inputs, context)["peers"][0].to_pylist()
+
+
+USUAL = [float(speed) for speed in np.random.default_rng(0).lognormal(np.log(14), 0.2, 40)]
+
+
+def test_too_much_text_for_its_speech_lies_far_out_in_its_own_language() -> None:
+    rows = peers([*USUAL, 42.0, 14.0, None], ["es"] * 42 + ["es"])
+    assert abs(rows[41]["rate_deviation"]) < 0.5
+    assert rows[40]["rate_deviation"] > 4
+    assert rows[42]["rate_deviation"] is None
+    assert {row["num_peers"] for row in rows} == {42}
+
+
+def test_a_language_of_few_windows_is_not_judged() -> None:
+    rows = peers([*USUAL, 42.0], ["es"] * 40 + ["sw"])
+    assert (rows[40]["rate_deviation"], rows[40]["num_peers"]) == (None, 1)
+    assert len(USUAL) >= MIN_PEERS
+
+
+def test_a_window_with_little_speech_has_any_speed() -> None:
+    texts: list[str | None] = ["x" * 100] * 40 + ["yes"]
+    assert peers([*USUAL, 3.0], ["es"] * 41, texts)[40]["rate_deviation"] is None
+
+
+def test_ranks_count_windows_with_text_and_are_the_same_in_any_order() -> None:
+    texts = ["x" * 100, None] * 8
+    rows = peers([14.0] * 16, ["es"] * 16, texts)
+    ranks = [row["recording_rank"] for row in rows]
+    assert [rank is None for rank in ranks] == [False, True] * 8
+    assert sorted(rank for rank in ranks[:4] if rank is not None) == [0, 1]
+    assert sorted(row["source_rank"] for row in rows if row["source_rank"] is not None) == list(range(8))
+    assert peers([14.0] * 8, ["es"] * 8, texts[:8])[0]["recording_rank"] == rows[0]["recording_rank"]
+
+
+@pytest.mark.parametrize("num", [0, 1])
+def test_hardly_any_windows_are_no_trouble(num: int) -> None:
+    assert len(peers([14.0] * num, ["es"] * num)) == num
+
+
+def test_a_windows_agreement_is_placed_among_its_languages() -> None:
+    values = np.array([*np.linspace(0.1, 0.4, MIN_PEERS), 0.9, np.nan, 0.5])
+    groups = np.array([0] * (MIN_PEERS + 2) + [1])
+    found = quantiles(values, groups)
+    assert found[0] == 0 and found[MIN_PEERS] == MIN_PEERS / (MIN_PEERS + 1)
+    assert np.isnan(found[-2:]).all()
+
+
+@pytest.mark.parametrize("has_agreement", [True, False])
+def test_agreement_is_read_where_it_is_measured(has_agreement: bool) -> None:
+    assert ("agreement" in peers_stage(has_agreement).reads) is has_agreement
