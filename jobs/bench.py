@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from jobs.benchmarks import annotate
 from jobs.benchmarks.crawl import CrawlBench, bench_crawl
 from jobs.benchmarks.decode import DecodeBench, bench_decode
+from jobs.benchmarks.dedup import DedupBench, bench_dedup
 from jobs.benchmarks.mel import MelBench, bench_mel
 from jobs.benchmarks.model import ModelBench, bench_model
 from jobs.benchmarks.tokens import TokenBench, bench_tokens
@@ -44,6 +45,10 @@ def _tokens(cfg: DictConfig) -> Iterator[str]:
     return bench_tokens(TokenBench(**cfg.tokens))
 
 
+def _dedup(cfg: DictConfig) -> Iterator[str]:
+    return bench_dedup(DedupBench(**cfg.dedup))
+
+
 def _annotate(cfg: DictConfig) -> Iterator[str]:
     return annotate.run(annotate.AnnotateBench(**cfg.annotate))
 
@@ -55,6 +60,7 @@ BENCHES: Mapping[str, Callable[[DictConfig], Iterator[str]]] = {
     "tokens": _tokens,
     "crawl": _crawl,
     "annotate": _annotate,
+    "dedup": _dedup,
 }
 
 

@@ -50,7 +50,7 @@ class Flow:
         for stage in stages:
             places = _places(stage, known, self.root_uri)
             lines += [self._explain(output, places[output.name], known, stage) for output in stage.outputs]
-            known |= places
+            known |= {n: artifact.with_same_rows(p) if artifact.is_complete(p) else p for n, p in places.items()}
         return lines
 
     def _run_stage(self, stage: Stage, known: Mapping[str, Artifact]) -> dict[str, Artifact]:
@@ -65,7 +65,7 @@ class Flow:
                     manifest = artifact.publish_manifest(places[output.name], identity, num_units)
                     log.info("%s: %d rows %s", output.name, manifest["rows"], manifest["counts"])
         _check_error_rate(stage, {**known, **places})
-        return places
+        return {name: artifact.with_same_rows(place) for name, place in places.items()}
 
     def _units(
         self, stage: Stage, known: Mapping[str, Artifact], stale: Mapping[str, Artifact], num_units: int

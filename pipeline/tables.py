@@ -60,7 +60,9 @@ def to_parquet(table: pa.Table, partitions: int = 0) -> bytes:
 
 def read(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Read one Parquet part, or only some of its columns."""
-    return pq.read_table(io.BytesIO(store.read_bytes(uri)), columns=list(columns) if columns else None)
+    # Not read_table: its threads may hold a Python file when the interpreter ends, and abort the process.
+    table = pq.ParquetFile(pa.BufferReader(store.read_bytes(uri))).read(columns=list(columns) if columns else None)
+    return table.select(columns) if columns else table
 
 
 def read_group(uri: str, group: int, columns: Sequence[str] | None = None) -> pa.Table:
