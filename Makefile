@@ -23,7 +23,7 @@ TAKEDOWN = $(call given,URL,url) $(call given,HOST,host) $(call given,RECORDING,
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup ingest explain retry-failed recrawl verify takedown train evaluate report explore filters ui bench format check test faults kill-test lock clean
+.PHONY: help setup ingest explain retry-failed recrawl verify takedown train evaluate export transcribe report explore filters ui bench format check test faults kill-test lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,12 @@ train: $(STAMP) ## Train a model on the shards; EXPERIMENT=demo, ARGS=
 
 evaluate: $(STAMP) ## Measure a checkpoint on the evaluation sets; ARGS=
 	@$(BIN)/python jobs/evaluate.py $(ARGS)
+
+export: $(STAMP) ## A checkpoint for other programs; ARGS="checkpoint=PATH format=huggingface out=FOLDER"
+	@$(BIN)/python jobs/export.py $(ARGS)
+
+transcribe: $(STAMP) ## Audio files to text and subtitles; ARGS="checkpoint=PATH 'inputs=[talk.mp3]' out=FOLDER"
+	@$(BIN)/python jobs/transcribe.py $(ARGS)
 
 report: $(STAMP) ## Print the last ingest's summary and where its report lies; ARGS=
 	@$(BIN)/python jobs/report.py $(ARGS)
