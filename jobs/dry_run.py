@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from omegaconf import DictConfig
-from protego import Protego
 
 from jobs.cli import spell
 from pipeline import artifact, store
@@ -20,7 +19,6 @@ from pipeline.fetch import answers, robots
 from pipeline.fetch.address import origin_of
 from pipeline.hosts import site_of
 from pipeline.ledger.forecast import COLUMNS, Forecast, Row, forecast
-from pipeline.optouts import PRODUCT
 
 MS_PER_HOUR = 3_600_000
 TOP = 20
@@ -73,7 +71,7 @@ class Stored:
         return sum(origin_of(url) + path not in self._notices for path in NOTICES)
 
     def pause_s(self, site: str) -> float:
-        """Return the longer of our own pause and the site's Crawl-delay, where that is known."""
+        """Return the longer of our own pause and the pause its robots.txt asks for, where that is known."""
         return max(self._delay_s, self._delays_s.get(site, 0.0))
 
 
@@ -115,6 +113,4 @@ def _notices(blobs_uri: str) -> Iterator[Row]:
 
 def _asked_s(blobs_uri: str, sha256: str) -> float:
     uri = store.blob_uri(blobs_uri, sha256)
-    if not store.exists(uri):
-        return 0.0
-    return float(Protego.parse(store.read_bytes(uri).decode("utf-8-sig", "replace")).crawl_delay(PRODUCT) or 0.0)
+    return robots.asked_s(robots.text_of(store.read_bytes(uri))) if store.exists(uri) else 0.0

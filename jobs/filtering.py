@@ -23,6 +23,7 @@ from pipeline.annotate.peers import peers_stage
 from pipeline.annotate.stage import annotate_stage
 from pipeline.decide.route import route
 from pipeline.decide.rules import judge
+from pipeline.decide.stage import windows_to_route
 from pipeline.segment.stage import segment_stage
 from pipeline.stage import PART, Context, Stage
 
@@ -53,16 +54,8 @@ def run_line(cfg: DictConfig, recordings: Sequence[Recording]) -> list[Outcome]:
     segments = found["segment"]
     has_text = np.asarray(pc.is_valid(segments["text"]).to_numpy(), dtype=bool)
     verdicts = judge(list(checks.values()), found, has_text)
-    windows = {
-        "text": segments["text"],
-        "declared_lang": segments["declared_lang"],
-        "lang": found["text_language"]["lang"],
-    }
-    windows["speech_ratio"] = found["speech"]["speech_ratio"]
-    windows |= {
-        name: found["audio_language"][name] for name in ("audio_lang", "audio_probability", "claimed_probability")
-    }
-    routed = route(pa.table(windows), instantiate(cfg.decide).route)
+    windows = windows_to_route(segments, found["text_language"], found["speech"], found["audio_language"])
+    routed = route(windows, instantiate(cfg.decide).route)
     by_key = {recording.key: recording for recording in recordings}
     names = np.array(verdicts.reasons)
     rows = zip(segments.to_pylist(), verdicts.rejects, routed.reason.to_pylist(), routed.lang.to_pylist(), strict=True)

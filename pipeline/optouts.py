@@ -55,7 +55,7 @@ _META_DIRECTIVES = frozenset({"noai", "noimageai"})  # noindex on a page speaks 
 _VALUED_DIRECTIVES = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 # AIPREF's word for training, the earlier drafts' and Content Signals', and the wider uses that include it.
 _TRAINING_KEYS = frozenset({"train-ai", "ai-train", "train-genai", "genai", "ai", "tdm", "bots", "all"})
-_TRAINING_USES = frozenset({"ai-train", "train-ai", "ai-all", "all"})
+TRAINING_USES = frozenset({"ai-train", "train-ai", "ai-all", "all"})
 _FREE_PAYMENTS = frozenset({"", "free", "attribution"})
 _MAX_XML_BYTES = 1 << 20
 _BOMS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -284,12 +284,12 @@ def _refusing_terms(license_: Any) -> Iterator[str]:
     permits = [item for item in terms if _local(item) == "permits" and item.get("type", "usage") == "usage"]
     for item in terms:
         uses = set(re.split(r"[\s,]+", (item.text or "").strip().lower()))
-        forbids = _local(item) == "prohibits" and item.get("type", "usage") == "usage" and bool(uses & _TRAINING_USES)
+        forbids = _local(item) == "prohibits" and item.get("type", "usage") == "usage" and bool(uses & TRAINING_USES)
         is_paid = _local(item) == "payment" and (item.get("type") or "").lower() not in _FREE_PAYMENTS
         if forbids or is_paid:
             yield _written(item)
     allowed = {use for item in permits for use in re.split(r"[\s,]+", (item.text or "").strip().lower())}
-    if permits and not allowed & _TRAINING_USES:
+    if permits and not allowed & TRAINING_USES:
         yield from map(_written, permits)
 
 

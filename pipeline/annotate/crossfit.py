@@ -7,13 +7,14 @@ recordings of several folds, is known by its voice: corpora of few speakers look
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.ids import number_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -48,7 +49,7 @@ def cross_fit(ids: Sequence[str], stats_ND: Floats, claims: Sequence[str | None]
     if len(langs) < 2:
         return Heard(langs=(), probs_NL=np.full((len(ids), 0), np.nan))
     label_N = np.array([langs.index(claim) if claim in langs else -1 for claim in claims])
-    draws = [_draw(name) for name in ids]
+    draws = [number_of(name) for name in ids]
     fold_N = np.array([draw % options.num_folds for draw in draws])
     trains_N = has_stats & (label_N >= 0) & _first_of_each(label_N, draws, options.max_recordings)
     for fold in range(options.num_folds):
@@ -97,7 +98,3 @@ def _first_of_each(label_N: Ints, draws: Sequence[int], number: int) -> NDArray[
         counts[int(label_N[at])] += 1
         chosen[at] = counts[int(label_N[at])] <= number
     return chosen
-
-
-def _draw(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())

@@ -6,7 +6,6 @@ same ones on every run.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline import schema
 from pipeline.annotate.recordings import into_parts
+from pipeline.ids import number_of
 from pipeline.stage import PART, Context, Output, Stage, Tables, same_segments
 
 MIN_PEERS = 30  # windows of a language before its speed is known
@@ -56,7 +56,7 @@ def compare(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]
     speed = np.where(num_chars >= MIN_SPEECH_S * speed, speed, np.nan)
     deviation, num_peers = deviations(np.log(np.where(speed > 0, speed, np.nan)), _codes(langs))
     errors = _floats(inputs["agreement"]["error_rate"]) if "agreement" in inputs else np.full(len(speed), np.nan)
-    lots = np.array([_lot(segment_id) for segment_id in segments["segment_id"].to_pylist()], dtype=np.uint64)
+    lots = np.array([number_of(segment_id) for segment_id in segments["segment_id"].to_pylist()], dtype=np.uint64)
     columns: dict[str, Any] = {
         "segment_id": segments["segment_id"],
         "rate_deviation": pa.array(deviation, from_pandas=True),
@@ -112,7 +112,3 @@ def _codes(column: pa.ChunkedArray) -> Ints:
 
 def _floats(column: pa.ChunkedArray) -> Floats:
     return np.asarray(pc.fill_null(column.cast(pa.float64()), float("nan")).to_numpy(), dtype=np.float64)
-
-
-def _lot(segment_id: str) -> int:
-    return int.from_bytes(hashlib.blake2b(segment_id.encode(), digest_size=8).digest())

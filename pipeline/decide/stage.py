@@ -60,7 +60,7 @@ class Decide:
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Judge a part of segments; part i of every input describes the same segments."""
         segments = inputs["segment"]
-        windows = _windows(segments, inputs["text_language"], inputs["speech"], inputs["audio_language"])
+        windows = windows_to_route(segments, inputs["text_language"], inputs["speech"], inputs["audio_language"])
         routed = route(windows, self.config.route)
         verdicts = _with_reasons(
             judge(list(self.checks.values()), inputs, _has_text(segments)),
@@ -125,7 +125,8 @@ def split_at(place: float, config: DecideConfig) -> str:
     return "validation" if place < config.test_share + config.validation_share else "train"
 
 
-def _windows(segments: pa.Table, text_language: pa.Table, speech: pa.Table, heard: pa.Table) -> pa.Table:
+def windows_to_route(segments: pa.Table, text_language: pa.Table, speech: pa.Table, heard: pa.Table) -> pa.Table:
+    """Put together what routing reads of the windows; the tables hold them in the same order."""
     return pa.table(
         {
             "text": segments["text"],

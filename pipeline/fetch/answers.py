@@ -6,7 +6,6 @@ A later refresh overwrites it; until then it is final, and nobody is asked again
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import uuid
@@ -14,9 +13,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from pipeline import store
+from pipeline.ids import key_of
 
 BY_URL = "by-url"
-KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,5 +114,4 @@ def forget(blobs_uri: str, url: str) -> bool:
 
 
 def _uri(blobs_uri: str, url: str) -> str:
-    key = hashlib.blake2b(url.encode(), digest_size=KEY_BYTES).hexdigest()
-    return store.join(blobs_uri, BY_URL, f"{key}.json")
+    return store.join(blobs_uri, BY_URL, f"{key_of(url)}.json")

@@ -25,8 +25,9 @@ from pipeline.fetch.body import MAX_TEXT_BYTES, Kind, Wanted
 from pipeline.fetch.http import Client, HttpOptions, Refused, Reply, open_client, require_contact
 from pipeline.fetch.pace import UNREACHED, Budgets, Clock, HostBudgets
 from pipeline.fetch.robots import Notices, Verdict
-from pipeline.fetch.spool import FOLDER, Spool, key_of, keys_of_beginnings
+from pipeline.fetch.spool import FOLDER, Spool, keys_of_beginnings
 from pipeline.hosts import host_of, is_web
+from pipeline.ids import key_of
 from pipeline.optouts import in_headers
 
 MAX_REDIRECTS = 10

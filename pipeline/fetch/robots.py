@@ -24,13 +24,13 @@ from pipeline.fetch.body import Incoming, Wanted
 from pipeline.fetch.http import Client, Reply
 from pipeline.fetch.pace import MAX_ASKED_S
 from pipeline.hosts import site_of
+from pipeline.ids import key_of
 from pipeline.optouts import AI_AGENTS, PRODUCT
 
 ROBOTS = "/robots.txt"
 TDMREP = "/.well-known/tdmrep.json"
 AI_TXT = "/ai.txt"
 FOLDER = "notices"
-KEY_BYTES = 16
 MAX_BYTES = 512 << 10  # RFC 9309, section 2.5: at least 500 KiB; what is after it is not read
 MAX_REDIRECTS = 10  # RFC 9309, section 2.3.1.2: at least five
 MAX_TERMS = 4
@@ -157,7 +157,7 @@ class Notices:
             body = store.read_bytes(store.blob_uri(self._blobs_uri, notice.sha256)) if notice.sha256 else b""
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        return notice, _text(body)
+        return notice, text_of(body)
 
     async def _ask(self, url: str) -> tuple[Notice, str]:
         notice, body = await self._ask_once(url)
@@ -167,7 +167,7 @@ class Notices:
             notice, body = await self._ask_once(url)
         if notice.status in SETTLED:
             await asyncio.to_thread(self._store, notice, body)
-        return notice, _text(body)
+        return notice, text_of(body)
 
     async def _ask_once(self, url: str) -> tuple[Notice, bytes]:
         at = url
@@ -204,13 +204,13 @@ class Notices:
     def _settler(self, url: str, file: io.BytesIO) -> Callable[[Reply], None]:
         def settle(reply: Reply) -> None:
             if reply.status == "ok":
-                self._pace(url, _text(file.getvalue()))
+                self._pace(url, text_of(file.getvalue()))
 
         return settle
 
     def _pace(self, url: str, text: str) -> None:
         if url.endswith(ROBOTS):
-            self._client.pace.ask_delay(site_of(url), _asked_s(text))
+            self._client.pace.ask_delay(site_of(url), asked_s(text))
 
     def _store(self, notice: Notice, body: bytes) -> None:
         if notice.sha256 is not None:
@@ -222,8 +222,7 @@ class Notices:
         return -1 <= age_s < (KEPT_S if notice.status in SETTLED else ASK_AGAIN_S)
 
     def _uri(self, url: str) -> str:
-        key = hashlib.blake2b(url.encode(), digest_size=KEY_BYTES).hexdigest()
-        return store.join(self._blobs_uri, FOLDER, f"{key}.json")
+        return store.join(self._blobs_uri, FOLDER, f"{key_of(url)}.json")
 
 
 def _judge_robots(robots: Notice, text: str, url: str) -> Verdict:
@@ -234,8 +233,8 @@ def _judge_robots(robots: Notice, text: str, url: str) -> Verdict:
     verdict = Verdict(robots_sha256=robots.sha256, robots_checked_ms=robots.checked_ms)
     if text and not _rules(text).can_fetch(url, PRODUCT):
         return replace(verdict, status="robots", detail=f"{robots.url} disallows it")
-    if _asked_s(text) > MAX_ASKED_S:
-        detail = f"{robots.url} asks for {_asked_s(text):.0f} s between requests, more than {MAX_ASKED_S:.0f}"
+    if asked_s(text) > MAX_ASKED_S:
+        detail = f"{robots.url} asks for {asked_s(text):.0f} s between requests, more than {MAX_ASKED_S:.0f}"
         return replace(verdict, status="host_deferred", detail=detail, is_retryable=True)
     return verdict
 
@@ -251,7 +250,8 @@ def _sourced(url: str, lines: Iterable[str]) -> list[str]:
     return [f"{url}: {line}" for line in lines]
 
 
-def _text(body: bytes) -> str:
+def text_of(body: bytes) -> str:
+    """Return the text of a file for crawlers, whatever its bytes are."""
     return body.decode("utf-8-sig", "replace")
 
 
@@ -261,7 +261,7 @@ def _rules(text: str) -> Protego:
 
 
 @lru_cache(maxsize=MAX_KNOWN)
-def _asked_s(text: str) -> float:
+def asked_s(text: str) -> float:
     """Return the pause a robots.txt asks for, by Crawl-delay or Request-rate."""
     rate = _rules(text).request_rate(PRODUCT)
     per_request_s = rate.seconds / rate.requests if rate is not None and rate.requests else 0.0

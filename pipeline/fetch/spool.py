@@ -6,7 +6,6 @@ Two processes that want the same address at once do not share a file: the second
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -22,13 +21,13 @@ from multidict import CIMultiDictProxy
 from pipeline import store
 from pipeline.fetch.body import Incoming, Wanted
 from pipeline.fetch.http import Refused
+from pipeline.ids import key_of
 from pipeline.optouts import in_headers
 
 log = logging.getLogger(__name__)
 FOLDER = "spool"
 BODY, NOTE = ".part", ".json"
 KEPT_FROM_BYTES = 1 << 16  # less is sooner fetched again than looked up
-KEY_BYTES = 16
 COPIED_BYTES = 1 << 20
 
 
@@ -155,11 +154,6 @@ class Spool:
 
     def _place(self, stem: str, suffix: str) -> str:
         return f"{self._folder}/{stem}{suffix}"
-
-
-def key_of(url: str) -> str:
-    """Return the name an address's files have in the spool."""
-    return hashlib.blake2b(url.encode(), digest_size=KEY_BYTES).hexdigest()
 
 
 def keys_of_beginnings(folder: Path) -> set[str]:

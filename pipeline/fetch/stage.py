@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,11 +19,11 @@ from pipeline.fetch.decoded import Facts, Limits, decode_once
 from pipeline.fetch.http import HttpOptions, require_contact
 from pipeline.fetch.pace import Budgets
 from pipeline.hosts import is_web, site_of
+from pipeline.ids import key_of
 from pipeline.schema import RECORDING
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
 Row = dict[str, Any]
-ID_BYTES = 16
 MAX_TO_DECODE = 256  # recordings that have come and wait for the decoder; their bytes lie on the disk
 REFUSALS = ("opted_out", "robots", "host_refused", "taken_down")  # a no, which is neither a success nor an error
 
@@ -151,7 +150,7 @@ def _recording(row: Row, audio: Answer, text: Answer, facts: Facts) -> Row:
     is_ok = audio.status == "ok"
     last = audio.hops[-1] if audio.hops else None
     return {
-        "recording_id": _hash(row["candidate_id"], (audio.sha256 or "") if is_ok else ""),
+        "recording_id": key_of(row["candidate_id"], (audio.sha256 or "") if is_ok else ""),
         **{name: row[name] for name in _CARRIED},
         **asdict(facts),
         "status": facts.status,
@@ -229,7 +228,3 @@ def fetch_stage(config: FetchConfig, budgets: Budgets | None = None) -> Stage:
 def _same_candidates(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
     found = pa.concat_tables(outputs["recording"])["candidate_id"].combine_chunks()
     assert found.equals(inputs["candidate"]["candidate_id"].combine_chunks()), "fetch lost or added a candidate"
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=ID_BYTES).hexdigest()

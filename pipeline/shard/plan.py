@@ -6,7 +6,6 @@ little shuffling and each recording is decoded once per shard.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline import tables
 from pipeline.audio import SAMPLES_PER_MS
 from pipeline.errors import DataError
+from pipeline.ids import number_of
 from pipeline.redact import public_url
 from pipeline.schema import SHARD_PLAN
 from pipeline.stage import PART, Context, Output, Stage, Tables, semantic_config
@@ -123,7 +123,7 @@ _CARRIED = (
 
 
 def _shards(rows: list[Row], max_bytes: int) -> Iterator[list[Row]]:
-    ordered = sorted(rows, key=lambda row: (_hash(row["recording_id"]), row["recording_id"], row["start_ms"]))
+    ordered = sorted(rows, key=lambda row: (number_of(row["recording_id"]), row["recording_id"], row["start_ms"]))
     shard: list[Row] = []
     size = number = 0
     for row in ordered:
@@ -138,11 +138,7 @@ def _shards(rows: list[Row], max_bytes: int) -> Iterator[list[Row]]:
 
 def _named(rows: list[Row], number: int) -> list[Row]:
     shard_id = f"{rows[0]['split']}-{rows[0]['kind']}-{rows[0]['lang']}-{number:06d}"
-    return [row | {"shard_id": shard_id} for row in sorted(rows, key=lambda row: _hash(row["segment_id"]))]
-
-
-def _hash(key: str) -> str:
-    return hashlib.blake2b(key.encode(), digest_size=8).hexdigest()
+    return [row | {"shard_id": shard_id} for row in sorted(rows, key=lambda row: number_of(row["segment_id"]))]
 
 
 def _all_kept(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:

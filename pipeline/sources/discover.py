@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import pyarrow as pa
 from pipeline import store, tables
 from pipeline.errors import UserError
 from pipeline.hosts import site_of
+from pipeline.ids import key_of
 from pipeline.page import Read, Reader
 from pipeline.schema import CANDIDATE, SEED
 from pipeline.sources.found import Found, Seed, Source, Unreadable, unreadable
@@ -22,7 +22,6 @@ from pipeline.sources.units import rows_by_unit
 from pipeline.stage import Context, Output, Stage, Tables, semantic_config
 
 Row = dict[str, Any]
-ID_BYTES = 16
 SEEDS_PER_UNIT = 64
 SITES_AT_ONCE = 16
 
@@ -83,7 +82,7 @@ class Discover:
 def candidate_id(source: str, found: Found, text_url: str | None) -> str:
     """Hash what makes a candidate: source, audio and caption, or the place where there is no audio."""
     parts = (source, found.audio_url, text_url or "") if found.audio_url else (source, found.page_url)
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=ID_BYTES).hexdigest()
+    return key_of(*parts)
 
 
 def _until_unreadable(found: Iterable[Found], seed: str) -> Iterator[Found]:
@@ -108,8 +107,7 @@ def _candidate_row(source: str, seed: str, found: Found, blobs_uri: str) -> Row:
 
 
 def _seed_row(source: str, seed: Seed) -> Row:
-    digest = hashlib.blake2b(f"{source}\n{seed.url}".encode(), digest_size=ID_BYTES).hexdigest()
-    return {"seed_id": digest, "source": source, "url": seed.url, "validator": seed.validator}
+    return {"seed_id": key_of(source, seed.url), "source": source, "url": seed.url, "validator": seed.validator}
 
 
 def _every_seed_has_rows(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:

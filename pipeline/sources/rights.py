@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from pipeline.optouts import PRODUCT, TRAINING_USES
 from pipeline.sources.xml import Name, Node, markup
 
-SERVICE = "sotto"  # our name in podcast:block
 LICENCES: tuple[Name, ...] = (
     ("podcast", "license"),
     ("creativecommons", "license"),
@@ -30,7 +30,6 @@ BLOCKS: tuple[Name, ...] = (("podcast", "block"), ("itunes", "block"))
 RESERVATIONS: tuple[Name, ...] = (("rsl", "content"), ("rsl", "license"), ("rsl", "rsl"))
 _YES = frozenset({"yes", "true"})
 _FREE = frozenset({"free", "attribution"})
-_TRAINING = frozenset({"all", "ai-all", "ai-train", "train-ai"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +62,7 @@ def refusals(nodes: Sequence[Node], where: str) -> tuple[str, ...]:
     refuses whatever the others say, and so do the terms of RSL that forbid training or ask to be paid for.
     """
     blocks = [node for node in nodes if node.name == ("podcast", "block")]
-    ours = [node for node in blocks if node.get("id").lower() == SERVICE]
+    ours = [node for node in blocks if node.get("id").lower() == PRODUCT]
     deciding = ours or [node for node in blocks if not node.get("id")]
     deciding = [*deciding, *(node for node in nodes if node.name == ("itunes", "block"))]
     refusing = [node for node in deciding if node.text.lower() in _YES]
@@ -73,7 +72,7 @@ def refusals(nodes: Sequence[Node], where: str) -> tuple[str, ...]:
 
 def _reservations(node: Node) -> list[Node]:
     words = set(node.text.lower().replace(",", " ").split())
-    forbids = node.name[1] == "prohibits" and node.get("type") == "usage" and bool(words & _TRAINING)
+    forbids = node.name[1] == "prohibits" and node.get("type") == "usage" and bool(words & TRAINING_USES)
     is_paid = node.name[1] == "payment" and node.get("type").lower() not in _FREE
     inner = [found for child in node.children for found in _reservations(child)]
     return [node, *inner] if forbids or is_paid else inner

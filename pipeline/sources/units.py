@@ -5,11 +5,11 @@ A row's unit is a hash of its key, over a power of two of units, so that a corpu
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 
 from pipeline import unions
+from pipeline.ids import number_of
 
 
 def rows_by_unit(keys: Sequence[str], rows_per_unit: int) -> list[list[int]]:
@@ -18,7 +18,7 @@ def rows_by_unit(keys: Sequence[str], rows_per_unit: int) -> list[list[int]]:
     num_units = 1 << (wanted - 1).bit_length()
     units: dict[int, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
-        units[_hash(key) % num_units].append(row)
+        units[number_of(key) % num_units].append(row)
     return [units[number] for number in sorted(units)]
 
 
@@ -28,7 +28,3 @@ def join_keys(pairs: Sequence[tuple[str, str]]) -> list[str]:
     for one, other in pairs:
         unions.join(parents, one, other)
     return [unions.root(parents, one) for one, _ in pairs]
-
-
-def _hash(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest())

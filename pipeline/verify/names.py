@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.ids import number_of
+
 Hashes = NDArray[np.uint64]
-
-
-def hash_of(name: str) -> int:
-    """Hash a name to 64 bits; two of 10^8 names share one with a probability of 0.03 %."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest())
 
 
 def hashes(names: Iterable[str]) -> Hashes:
     """Hash names, in their order."""
-    return np.frombuffer(array("Q", map(hash_of, names)), dtype=np.uint64)
+    return np.frombuffer(array("Q", map(number_of, names)), dtype=np.uint64)
 
 
 def repeated(names: Callable[[], Iterable[str]], most: int) -> tuple[int, list[str]]:
@@ -31,7 +27,7 @@ def repeated(names: Callable[[], Iterable[str]], most: int) -> tuple[int, list[s
 
 def torn(pairs: Callable[[], Iterator[tuple[str, str]]], most: int) -> tuple[int, list[str]]:
     """Return how many first names stand with more than one second name, and the first of them."""
-    both = np.array([[hash_of(one), hash_of(other)] for one, other in pairs()], dtype=np.uint64).reshape(-1, 2)
+    both = np.array([[number_of(one), number_of(other)] for one, other in pairs()], dtype=np.uint64).reshape(-1, 2)
     distinct = np.unique(both, axis=0)
     values, counts = np.unique(distinct[:, 0], return_counts=True)
     bad = values[counts > 1]
@@ -40,7 +36,7 @@ def torn(pairs: Callable[[], Iterator[tuple[str, str]]], most: int) -> tuple[int
 
 def is_in(name: str, sorted_hashes: Hashes) -> bool:
     """Tell whether a name is among some, given by their sorted hashes."""
-    value = np.uint64(hash_of(name))
+    value = np.uint64(number_of(name))
     at = int(np.searchsorted(sorted_hashes, value))
     return at < len(sorted_hashes) and bool(sorted_hashes[at] == value)
 

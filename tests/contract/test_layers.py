@@ -13,7 +13,7 @@ from tests.contract.tree import CODE, Source, sources
 
 LAYERS = {
     0: {"pipeline.schema", "pipeline.columns", "pipeline.families", "pipeline.languages", "pipeline.errors"},
-    1: {"pipeline.store", "pipeline.artifact", "pipeline.tables", "pipeline.tar"},
+    1: {"pipeline.store", "pipeline.artifact", "pipeline.tables", "pipeline.tar", "pipeline.ids"},
     2: {
         "pipeline.audio",
         "pipeline.decoder",
