@@ -18,14 +18,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 import torch
+
+OWN_SECONDS: dict[str, float] = {}
 
 
 def main(root: Path, modules: list[str]) -> dict[str, list[str]]:
     """Return each module's side effects."""
     sys.path.insert(0, str(root))
+    _time_imports()
     own = {path.name.removesuffix(".py") for path in root.iterdir()}
     for name in sorted({name for module in modules for name in _outside(root, module, own)}):
         with contextlib.suppress(ModuleNotFoundError):  # `from a import b` where b is no module
@@ -37,7 +42,6 @@ def _effects(module: str) -> list[str]:
     sockets: list[object] = []
     before = _state()
     output = io.StringIO()
-    started = time.process_time()
     create = socket.socket.__init__
     socket.socket.__init__ = lambda *args, **options: sockets.append(create(*args, **options))  # type: ignore[method-assign]
     try:
@@ -47,15 +51,34 @@ def _effects(module: str) -> list[str]:
         return [f"cannot be imported: {error}"]
     finally:
         socket.socket.__init__ = create  # type: ignore[method-assign]
-    seconds = time.process_time() - started
+    seconds = OWN_SECONDS[module]
     found = [f"changes {what}" for what, value in _state().items() if value != before[what]]
     if output.getvalue():
         found.append(f"prints {output.getvalue()[:200]!r}")
     if sockets:
         found.append("opens a socket")
-    if seconds > 1.0:
+    if seconds > 0.5:
         found.append(f"takes {seconds:.1f} s")
     return found
+
+
+def _time_imports() -> None:
+    """Keep what each module's own lines take: without what they import, whoever imports it first."""
+    execute = SourceFileLoader.exec_module
+    nested: list[float] = []
+
+    def timed(self: SourceFileLoader, module: ModuleType) -> None:
+        nested.append(0.0)
+        started = time.process_time()
+        try:
+            execute(self, module)
+        finally:
+            seconds = time.process_time() - started
+            OWN_SECONDS[module.__name__] = seconds - nested.pop()
+            if nested:
+                nested[-1] += seconds
+
+    SourceFileLoader.exec_module = timed  # type: ignore[method-assign]
 
 
 def _state() -> dict[str, object]:
