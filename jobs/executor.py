@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any, Protocol
 
 from pipeline.errors import DataError, UserError, unknown_name
-from pipeline.fetch.pace import Budgets, HostBudgets
+from pipeline.fetch.pace import Budgets, HostBudgets, Visit
 from pipeline.stage import Unit
 
 ATTEMPTS = 3
@@ -73,17 +73,17 @@ class SerialExecutor:
 class RayBudgets:
     """The turns at sites as one actor of the cluster, found by name: jobs that share a cluster share them too."""
 
-    async def enter(self, site: str, lease_s: float, max_wait_s: float = math.inf) -> float:
+    async def enter(self, visit: Visit, lease_s: float, max_wait_s: float = math.inf) -> float:
         """Wait for the site's turn; see Budgets."""
-        return await _budgets_actor().enter.remote(site, lease_s, max_wait_s)
+        return await _budgets_actor().enter.remote(visit, lease_s, max_wait_s)
 
-    async def keep(self, site: str, lease_s: float) -> None:
+    async def keep(self, visit: Visit, lease_s: float) -> None:
         """Hold the turn longer; see Budgets."""
-        await _budgets_actor().keep.remote(site, lease_s)
+        await _budgets_actor().keep.remote(visit, lease_s)
 
-    async def leave(self, site: str, pause_s: float) -> None:
+    async def leave(self, visit: Visit, pause_s: float) -> None:
         """Give the turn back; see Budgets."""
-        await _budgets_actor().leave.remote(site, pause_s)
+        await _budgets_actor().leave.remote(visit, pause_s)
 
 
 class RayExecutor:

@@ -20,7 +20,7 @@ from multidict import CIMultiDictProxy
 from pipeline.errors import UserError
 from pipeline.fetch.address import as_written
 from pipeline.fetch.guard import PinnedResolver, is_blocked, socket_factory
-from pipeline.fetch.pace import MAX_ASKED_S, MAX_RETRY_AFTER_S, MIN_RETRY_AFTER_S, Budgets, Clock, Outcome, Pace
+from pipeline.fetch.pace import MAX_ASKED_S, MAX_RETRY_AFTER_S, MIN_RETRY_AFTER_S, Budgets, Clock, Outcome, Pace, Visit
 from pipeline.hosts import host_of, site_of
 from pipeline.optouts import PRODUCT
 
@@ -143,25 +143,26 @@ class Client:
         refusal = self.pace.refusal(site, host)
         if refusal is not None:
             return Reply(status=refusal[0], detail=refusal[1], is_retryable=refusal[0] != "host_refused")
-        wait_s = await self._budgets.enter(site, self._lease_s, max(self.options.max_wait_s, MAX_ASKED_S))
+        visit = Visit(site)
+        wait_s = await self._budgets.enter(visit, self._lease_s, max(self.options.max_wait_s, MAX_ASKED_S))
         if wait_s > 0:
             detail = f"{site} is to be let alone for another {wait_s:.0f} s"
             return Reply(status="host_deferred", detail=detail, is_retryable=True)
         pause_s = self.options.delay_s
         try:
-            reply = await self._request(url, headers, sink)
+            reply = await self._request(url, headers, sink, visit)
             self.pace.note(site, host, _outcome(reply))
             settle(reply)
             pause_s = self.pace.pause_s(site, reply.retry_after_s)
         finally:
-            await self._budgets.leave(site, pause_s)
+            await self._budgets.leave(visit, pause_s)
         asked_s = reply.retry_after_s or 0.0
         if asked_s > self.options.max_wait_s and reply.is_retryable:
             detail = f"{site} asks to be let alone for {asked_s:.0f} s ({reply.status})"
             return replace(reply, status="host_deferred", detail=detail)
         return reply
 
-    async def _request(self, url: str, headers: Mapping[str, str], sink: Sink) -> Reply:
+    async def _request(self, url: str, headers: Mapping[str, str], sink: Sink, visit: Visit) -> Reply:
         begun_s = self.clock.steady_s()
         try:
             async with asyncio.timeout(self.options.timeout_s):
@@ -172,7 +173,7 @@ class Client:
             return self._failed(*_why(error), begun_s, is_retryable=not _is_final(error))
         async with answer:
             reply = self._head(answer, headers, self.clock.steady_s() - begun_s)
-            return await self._body(answer, reply, sink, site_of(url)) if reply.status == "ok" else reply
+            return await self._body(answer, reply, sink, visit) if reply.status == "ok" else reply
 
     def _failed(self, status: str, detail: str, begun_s: float, *, is_retryable: bool) -> Reply:
         elapsed_s = self.clock.steady_s() - begun_s
@@ -201,10 +202,10 @@ class Client:
             retry_after_s=_retry_after_s(answer.headers, self.clock) if may_ask_to_wait else None,
         )
 
-    async def _body(self, answer: aiohttp.ClientResponse, reply: Reply, sink: Sink, site: str) -> Reply:
+    async def _body(self, answer: aiohttp.ClientResponse, reply: Reply, sink: Sink, visit: Visit) -> Reply:
         try:
             sink.begin(answer.status, answer.headers)
-            await self._receive(answer, sink, site)
+            await self._receive(answer, sink, visit)
             sink.finish()
         except Refused as error:
             return replace(reply, status=error.status, detail=error.detail, is_retryable=error.is_retryable)
@@ -215,7 +216,7 @@ class Client:
             return replace(reply, status="truncated", detail=f"{type(error).__name__}: {error}", is_retryable=True)
         return reply
 
-    async def _receive(self, answer: aiohttp.ClientResponse, sink: Sink, site: str) -> None:
+    async def _receive(self, answer: aiohttp.ClientResponse, sink: Sink, visit: Visit) -> None:
         """Read to the end; the rate is looked at every half `timeout_s`, and the turn kept."""
         options, loop = self.options, asyncio.get_running_loop()
         begun_s = window_s = loop.time()
@@ -232,7 +233,7 @@ class Client:
                     raise Refused("too_slow", detail, is_retryable=True)
                 window_s, num_bytes = now_s, 0
                 silence.reschedule(now_s + options.timeout_s)
-                await self._budgets.keep(site, self._lease_s)
+                await self._budgets.keep(visit, self._lease_s)
 
 
 class _Response(aiohttp.ClientResponse):

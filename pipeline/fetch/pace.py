@@ -10,8 +10,9 @@ import asyncio
 import math
 import random
 import time
+import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,22 +31,36 @@ REFUSING_CODES = frozenset({401, 402, 403, 451})
 BUSY_CODES = frozenset({429, 503})
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request's stay at a site; `guest` tells it from every other one, in all processes."""
+
+    site: str
+    guest: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
 class Budgets(Protocol):
     """Turns at sites, held in one place however many processes ask."""
 
-    async def enter(self, site: str, lease_s: float, max_wait_s: float = math.inf) -> float:
+    async def enter(self, visit: Visit, lease_s: float, max_wait_s: float = math.inf) -> float:
         """Wait for the site's turn and take it for `lease_s`; returns 0.
 
         Where the site is to be let alone for more than `max_wait_s`, returns at once for how long; no turn is taken.
         """
         ...
 
-    async def keep(self, site: str, lease_s: float) -> None:
-        """Hold the turn for another `lease_s` from now: a long body is still being read."""
+    async def keep(self, visit: Visit, lease_s: float) -> None:
+        """Hold the turn for another `lease_s` from now: a long body is still being read.
+
+        A turn whose lease has ended by itself is not taken back.
+        """
         ...
 
-    async def leave(self, site: str, pause_s: float) -> None:
-        """Give the turn back; the next one is not before `pause_s` from now."""
+    async def leave(self, visit: Visit, pause_s: float) -> None:
+        """Give the turn back; the next one is not before `pause_s` from now.
+
+        Who leaves after the end of its lease is owed the pause and ends nobody else's turn.
+        """
         ...
 
 
@@ -53,6 +68,7 @@ class Budgets(Protocol):
 class _Turn:
     next_s: float = 0.0
     held_until_s: float = 0.0
+    guest: str = ""  # who holds it
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque[asyncio.Future[None]])
     expiry: asyncio.TimerHandle | None = None
 
@@ -60,46 +76,44 @@ class _Turn:
 class HostBudgets:
     """The turns of all sites, in the order they are asked for. A lease that nobody keeps ends by itself."""
 
-    def __init__(
-        self,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
+    def __init__(self) -> None:
         """Start with every site free."""
-        self._clock = clock
-        self._sleep = sleep
         self._turns: dict[str, _Turn] = {}
 
-    async def enter(self, site: str, lease_s: float, max_wait_s: float = math.inf) -> float:
+    async def enter(self, visit: Visit, lease_s: float, max_wait_s: float = math.inf) -> float:
         """Wait for the site's turn; see Budgets."""
-        turn = self._turn(site)
-        if turn.next_s - self._clock() > max_wait_s:
-            return turn.next_s - self._clock()
-        if turn.waiting or turn.held_until_s > self._clock():
+        turn = self._turn(visit.site)
+        if turn.next_s - _now_s() > max_wait_s:
+            return turn.next_s - _now_s()
+        if turn.waiting or turn.held_until_s > _now_s():
             await self._stand_in_line(turn)
+        turn.guest = visit.guest
         turn.held_until_s = math.inf  # the pause before the turn is no part of the lease
         try:
-            pause_s = turn.next_s - self._clock()
+            pause_s = turn.next_s - _now_s()
             if pause_s > max_wait_s:
                 self._hand_over(turn)
                 return pause_s
             if pause_s > 0:
-                await self._sleep(pause_s)
+                await asyncio.sleep(pause_s)
         except BaseException:
             self._hand_over(turn)
             raise
         self._hold(turn, lease_s)
         return 0.0
 
-    async def keep(self, site: str, lease_s: float) -> None:
+    async def keep(self, visit: Visit, lease_s: float) -> None:
         """Hold the turn longer; see Budgets."""
-        self._hold(self._turn(site), lease_s)
+        turn = self._turn(visit.site)
+        if turn.guest == visit.guest:
+            self._hold(turn, lease_s)
 
-    async def leave(self, site: str, pause_s: float) -> None:
+    async def leave(self, visit: Visit, pause_s: float) -> None:
         """Give the turn back; see Budgets."""
-        turn = self._turn(site)
-        turn.next_s = max(turn.next_s, self._clock() + pause_s)
-        self._hand_over(turn)
+        turn = self._turn(visit.site)
+        turn.next_s = max(turn.next_s, _now_s() + pause_s)
+        if turn.guest == visit.guest:
+            self._hand_over(turn)
 
     def _turn(self, site: str) -> _Turn:
         turn = self._turns.get(site)
@@ -122,14 +136,14 @@ class HostBudgets:
     def _hold(self, turn: _Turn, lease_s: float) -> None:
         if turn.expiry is not None:
             turn.expiry.cancel()
-        turn.held_until_s = self._clock() + lease_s
+        turn.held_until_s = _now_s() + lease_s
         turn.expiry = asyncio.get_running_loop().call_later(lease_s, self._hand_over, turn)
 
     def _hand_over(self, turn: _Turn) -> None:
         if turn.expiry is not None:
             turn.expiry.cancel()
             turn.expiry = None
-        turn.held_until_s = 0.0
+        turn.guest, turn.held_until_s = "", 0.0
         while turn.waiting:
             ticket = turn.waiting.popleft()
             if not ticket.done():
@@ -138,7 +152,7 @@ class HostBudgets:
                 return
 
     def _forget_idle(self) -> None:
-        now = self._clock()
+        now = _now_s()
         idle = [
             site
             for site, turn in self._turns.items()
@@ -146,6 +160,10 @@ class HostBudgets:
         ]
         for site in idle:
             del self._turns[site]
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)

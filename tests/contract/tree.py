@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,17 +40,18 @@ def files() -> Iterator[Path]:
 def sources(*folders: str) -> list[Source]:
     """Read the Python files under some top folders, in order of their paths."""
     found = [path.relative_to(ROOT) for path in files() if path.suffix == ".py"]
-    return [
-        Source(str(path), (ROOT / path).read_text())
-        for path in sorted(found)
-        if not folders or path.parts[0] in folders
-    ]
+    return [_source(path) for path in sorted(found) if not folders or path.parts[0] in folders]
 
 
 def texts() -> list[tuple[str, str]]:
     """Read the files a person reads, as (path, text)."""
     found = sorted(path for path in files() if path.suffix in TEXT_SUFFIXES)
     return [(str(path.relative_to(ROOT)), path.read_text()) for path in found]
+
+
+@cache
+def _source(path: Path) -> Source:
+    return Source(str(path), (ROOT / path).read_text())
 
 
 def _walk(folder: Path, ignored: list[str]) -> Iterator[Path]:

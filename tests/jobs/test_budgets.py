@@ -11,13 +11,13 @@ import pytest
 
 from jobs.executor import ExecutorConfig, make_executor
 from pipeline.artifact import Artifact
-from pipeline.fetch.pace import Budgets
+from pipeline.fetch.pace import Budgets, Visit
 from pipeline.stage import Stage, Unit
 
 PAUSE_S = 0.1
 
 
-class Visit:
+class Guest:
     """A task that enters a site and notes from when to when it was there."""
 
     def __init__(self, budgets: Budgets, folder: Path) -> None:
@@ -29,12 +29,13 @@ class Visit:
         return 1
 
     async def visit(self, number: int) -> None:
-        assert await self.budgets.enter("site.test", 30.0, 60.0) == 0
+        visit = Visit("site.test")
+        assert await self.budgets.enter(visit, 30.0, 60.0) == 0
         entered_s = time.time()
         await asyncio.sleep(0.05)
-        await self.budgets.keep("site.test", 30.0)
+        await self.budgets.keep(visit, 30.0)
         (self.folder / str(number)).write_text(f"{entered_s} {time.time()}")
-        await self.budgets.leave("site.test", PAUSE_S)
+        await self.budgets.leave(visit, PAUSE_S)
 
 
 def unit(number: int, folder: Path) -> Unit:
@@ -47,7 +48,7 @@ def unit(number: int, folder: Path) -> Unit:
 def test_units_enter_a_site_one_at_a_time_and_keep_its_pause(kind: str, tmp_path: Path) -> None:
     with make_executor(ExecutorConfig(kind=kind, address=None, num_cpus=2, units_in_flight=4)) as executor:
         budgets = executor.budgets()
-        done = list(executor.run(Visit(budgets, tmp_path), [unit(number, tmp_path) for number in range(4)]))
+        done = list(executor.run(Guest(budgets, tmp_path), [unit(number, tmp_path) for number in range(4)]))
         assert [one.error for one in done] == [None] * 4
     visits = sorted(tuple(map(float, path.read_text().split())) for path in tmp_path.iterdir())
     gaps = [later[0] - earlier[1] for earlier, later in zip(visits, visits[1:], strict=False)]

@@ -7,79 +7,108 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from pipeline.fetch.pace import Clock, HostBudgets, Outcome, Pace
+from pipeline.fetch.pace import Clock, HostBudgets, Outcome, Pace, Visit
 
 
-class FakeTime:
-    """Time that passes only where somebody sleeps."""
+class FakeLoop(asyncio.SelectorEventLoop):
+    """A loop whose time passes at once, and only where everybody waits."""
 
-    def __init__(self) -> None:
-        self.now_s = 0.0
+    now_s = 0.0
 
-    def clock(self) -> float:
+    def time(self) -> float:
         return self.now_s
 
-    async def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
-        await asyncio.sleep(0)
+    def _run_once(self) -> None:
+        if not self._ready and self._scheduled:  # type: ignore[attr-defined]
+            self.now_s = max(self.now_s, self._scheduled[0].when())  # type: ignore[attr-defined]
+        super()._run_once()  # type: ignore[misc]
 
 
-def run(scenario: Callable[[HostBudgets, FakeTime], Awaitable[None]]) -> None:
-    time = FakeTime()
-    asyncio.run(asyncio.wait_for(scenario(HostBudgets(time.clock, time.sleep), time), 5))
+def run(scenario: Callable[[HostBudgets], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        await asyncio.wait_for(scenario(HostBudgets()), 1e6)
+
+    with asyncio.Runner(loop_factory=FakeLoop) as runner:
+        runner.run(bounded())
+
+
+def now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def test_a_site_is_entered_one_at_a_time_in_order_and_after_its_pause() -> None:
-    async def scenario(budgets: HostBudgets, time: FakeTime) -> None:
+    async def scenario(budgets: HostBudgets) -> None:
         entered: list[tuple[str, float]] = []
 
-        async def visit(name: str, site: str) -> None:
-            assert await budgets.enter(site, 60) == 0
-            entered.append((name, time.now_s))
+        async def stay(name: str, site: str) -> None:
+            visit = Visit(site)
+            assert await budgets.enter(visit, 60) == 0
+            entered.append((name, now_s()))
             await asyncio.sleep(0)
-            await budgets.leave(site, 2.0)
+            await budgets.leave(visit, 2.0)
 
-        await asyncio.gather(visit("a", "one"), visit("b", "one"), visit("c", "one"), visit("x", "other"))
+        await asyncio.gather(stay("a", "one"), stay("b", "one"), stay("c", "one"), stay("x", "other"))
         assert entered == [("a", 0.0), ("x", 0.0), ("b", 2.0), ("c", 4.0)]
 
     run(scenario)
 
 
 def test_a_pause_longer_than_one_waits_gives_no_turn() -> None:
-    async def scenario(budgets: HostBudgets, time: FakeTime) -> None:
-        await budgets.enter("one", 60)
-        waiting = asyncio.create_task(budgets.enter("one", 60, 300))
+    async def scenario(budgets: HostBudgets) -> None:
+        visit = Visit("one")
+        await budgets.enter(visit, 60)
+        waiting = asyncio.create_task(budgets.enter(Visit("one"), 60, 300))
         await asyncio.sleep(0)
-        await budgets.leave("one", 3600)
+        await budgets.leave(visit, 3600)
         assert await waiting == 3600
-        assert await budgets.enter("one", 60, 300) == 3600
-        assert await budgets.enter("one", 60) == 0
-        assert time.now_s == 3600
+        assert await budgets.enter(Visit("one"), 60, 300) == 3600
+        assert await budgets.enter(Visit("one"), 60) == 0
+        assert now_s() == 3600
 
     run(scenario)
 
 
 def test_the_turn_of_a_guest_that_died_ends_with_its_lease_and_that_of_a_live_one_does_not() -> None:
-    async def scenario() -> None:
-        budgets = HostBudgets()
-        await budgets.enter("one", 0.03)
-        waiting = asyncio.create_task(budgets.enter("one", 60))
+    async def scenario(budgets: HostBudgets) -> None:
+        visit = Visit("one")
+        await budgets.enter(visit, 30)
+        waiting = asyncio.create_task(budgets.enter(Visit("one"), 60))
         for _ in range(4):
-            await asyncio.sleep(0.02)
-            await budgets.keep("one", 0.03)
+            await asyncio.sleep(20)
+            await budgets.keep(visit, 30)
         assert not waiting.done()
-        assert await asyncio.wait_for(waiting, 1) == 0
+        assert await waiting == 0
+        assert now_s() == 110
 
-    asyncio.run(scenario())
+    run(scenario)
+
+
+def test_a_guest_that_stays_beyond_its_lease_ends_nobody_elses_turn() -> None:
+    async def scenario(budgets: HostBudgets) -> None:
+        late, holder = Visit("one"), Visit("one")
+        await budgets.enter(late, 30)
+        await asyncio.sleep(40)
+        assert await budgets.enter(holder, 60) == 0
+        third = asyncio.create_task(budgets.enter(Visit("one"), 60))
+        await budgets.keep(late, 1000)
+        await budgets.leave(late, 5)
+        await asyncio.sleep(10)
+        assert not third.done()
+        await budgets.leave(holder, 1)
+        assert await third == 0
+        assert now_s() == 51
+
+    run(scenario)
 
 
 def test_one_that_gives_up_waiting_passes_its_turn_on() -> None:
-    async def scenario(budgets: HostBudgets, time: FakeTime) -> None:
-        await budgets.enter("one", 60)
-        tasks = [asyncio.create_task(budgets.enter("one", 60)) for _ in range(3)]
+    async def scenario(budgets: HostBudgets) -> None:
+        visit = Visit("one")
+        await budgets.enter(visit, 60)
+        tasks = [asyncio.create_task(budgets.enter(Visit("one"), 60)) for _ in range(3)]
         await asyncio.sleep(0)
         tasks[0].cancel()
-        await budgets.leave("one", 1.0)
+        await budgets.leave(visit, 1.0)
         tasks[1].cancel()
         assert await tasks[2] == 0
 
@@ -87,10 +116,11 @@ def test_one_that_gives_up_waiting_passes_its_turn_on() -> None:
 
 
 def test_thousands_of_idle_sites_are_forgotten() -> None:
-    async def scenario(budgets: HostBudgets, time: FakeTime) -> None:
+    async def scenario(budgets: HostBudgets) -> None:
         for number in range(10_000):
-            await budgets.enter(f"site{number}", 60)
-            await budgets.leave(f"site{number}", 0.0)
+            visit = Visit(f"site{number}")
+            await budgets.enter(visit, 60)
+            await budgets.leave(visit, 0.0)
         assert len(budgets._turns) <= 4096  # pyright: ignore[reportPrivateUsage]
 
     run(scenario)
