@@ -21,6 +21,7 @@ MANIFEST = "_MANIFEST.json"
 RECEIPTS = "_receipts"
 UNITS = "_units"
 CONTENTS = "_contents"
+CARDS: tuple[str, ...] = ("README.md", "croissant.json")  # beside shards, for people and programs; no parts
 FINGERPRINT_CHARS = 16
 
 
@@ -97,7 +98,7 @@ def take_over_unit(artifact: Artifact, unit: int, key: str) -> bool:
     uri = store.join(other.uri, part["name"])
     if not store.exists(uri):
         return False
-    store.publish(store.join(artifact.uri, part_name(unit)), store.read_bytes(uri))
+    store.copy(uri, store.join(artifact.uri, part_name(unit)))
     store.publish(_receipt_uri(artifact, unit), _json_bytes({"parts": [part | {"name": part_name(unit)}]}))
     return True
 

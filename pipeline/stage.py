@@ -5,7 +5,8 @@ every output. A gather stage has one unit, which reads whole inputs (with the pa
 writes as many parts as it likes. A partition stage stands between the two: what its inputs' makers wrote as one row
 group for each of `partitions` is read by as many units, unit i the row group i of every part of every input (with
 PART too); so rows that share a key meet, and no unit holds more than its share. An input in `shared` is small, and
-every unit of a map stage reads it whole. Retries, resume and progress are the executor's and the flow's business.
+every unit of a map stage reads it whole; one in `by_part` is too large to be gathered, and the unit asks the context
+for its parts, one at a time. Retries, resume and progress are the executor's and the flow's business.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ class Context:
     output_uris: Mapping[str, str]
     input_fingerprints: Mapping[str, str]
     num_parts: Mapping[str, int] = field(default_factory=dict[str, int])
+    inputs: Mapping[str, Artifact] = field(default_factory=dict[str, Artifact])
+
+    def read_part(self, name: str, number: int) -> pa.Table:
+        """Read a part of an input that the stage has `by_part`."""
+        return artifact.read_part(self.inputs[name], number)
 
 
 Tables = Mapping[str, pa.Table]
@@ -75,6 +81,7 @@ class Stage:
     is_gather: bool = False
     partitions: int = 0
     shared: tuple[str, ...] = ()
+    by_part: tuple[str, ...] = ()
     has_files: bool = False
     max_error_rate: float = 1.0
     ok_count: str = ""
@@ -104,7 +111,7 @@ def semantic_config(config: Any) -> dict[str, Any]:
 
 
 def run_unit(unit: Unit) -> int:
-    """Do one unit: read, run, check that nothing was lost, publish. Returns the rows of its first input.
+    """Do one unit: read, run, check that nothing was lost, publish. Returns the audio it dealt with, in ms.
 
     Outputs that an earlier artifact made from the same rows are taken over, without running.
     """
@@ -114,7 +121,8 @@ def run_unit(unit: Unit) -> int:
         return 0
     unit = replace(unit, outputs=outputs)
     stage = unit.stage
-    inputs = {name: _read_input(unit, name, columns) for name, columns in stage.reads.items()}
+    read = {name: columns for name, columns in stage.reads.items() if name not in stage.by_part}
+    inputs = {name: _read_input(unit, name, columns) for name, columns in read.items()}
     results = stage.run(inputs, _context(unit))
     checked = {
         output.name: [tables.conform(table, output.schema) for table in results[output.name]]
@@ -125,7 +133,18 @@ def run_unit(unit: Unit) -> int:
     for output in stage.outputs:
         if output.name in checked:
             _publish(unit, output, checked[output.name])
-    return next(iter(inputs.values())).num_rows
+    return audio_ms([*map(pa.concat_tables, checked.values()), *inputs.values()])
+
+
+def audio_ms(found: Sequence[pa.Table]) -> int:
+    """Return the audio of the first table that tells of any, in ms; 0 where none does."""
+    for part in found:
+        names = part.column_names
+        if "duration_ms" in names:
+            return int(pc.sum(part["duration_ms"]).as_py() or 0)
+        if "start_ms" in names and "end_ms" in names:
+            return int(pc.sum(pc.subtract(part["end_ms"], part["start_ms"])).as_py() or 0)
+    return 0
 
 
 def same_segments(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
@@ -149,6 +168,7 @@ def _context(unit: Unit) -> Context:
         output_uris={name: output.uri for name, output in unit.outputs.items()},
         input_fingerprints={name: source.fingerprint for name, source in unit.inputs.items()},
         num_parts={name: artifact.num_parts(source) for name, source in gathered.items()},
+        inputs={name: unit.inputs[name] for name in unit.stage.by_part},
     )
 
 

@@ -128,14 +128,21 @@ def publish(uri: str, data: bytes) -> None:
         _remote(uri).pipe_file(uri, data)
         return
     path = local_path(uri)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:12]}")
+    temporary = _temporary(path)
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
     _sync(path.parent)
+
+
+def copy(uri: str, target_uri: str) -> None:
+    """Publish a published file once more, under another name; on one disk, as a second name of the same file."""
+    if is_local(uri) and is_local(target_uri):
+        _link(local_path(uri), local_path(target_uri))
+    else:
+        publish(target_uri, read_bytes(uri))
 
 
 def put_blob(root_uri: str, data: bytes) -> str:
@@ -185,6 +192,23 @@ def blob_uri(root_uri: str, sha256: str) -> str:
 def _remote(uri: str) -> Any:
     # Other processes write too: a cached listing would hide what they published.
     return fsspec.filesystem(uri.split("://", 1)[0], use_listings_cache=False)  # pyright: ignore[reportUnknownMemberType]
+
+
+def _temporary(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f"{path.name}.tmp-{uuid.uuid4().hex[:12]}")
+
+
+def _link(path: Path, target: Path) -> None:
+    temporary = _temporary(target)
+    try:
+        os.link(path, temporary)
+    except OSError:  # another disk, or one without links
+        publish(str(target), path.read_bytes())
+        return
+    temporary.replace(target)
+    temporary.unlink(missing_ok=True)  # a name for the file that the target was already is left as it is
+    _sync(target.parent)
 
 
 def _sync(path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -43,18 +43,14 @@ def to_parquet(table: pa.Table, partitions: int = 0) -> bytes:
 
     With `partitions`, rows sorted by PARTITION become one row group for each of them, empty ones included.
     """
+    table = table.combine_chunks()  # where chunks end, pages may
     sink = io.BytesIO()
-    if not partitions:
-        pq.write_table(table, sink, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-        return sink.getvalue()
-    numbers = table[PARTITION].to_numpy()
-    assert (numbers[1:] >= numbers[:-1]).all(), f"rows are not sorted by {PARTITION}"
-    bounds = [int(bound) for bound in np.searchsorted(numbers, np.arange(partitions + 1))]
-    assert bounds[0] == 0 and bounds[-1] == table.num_rows, f"{PARTITION} is not in 0 to {partitions}"
-    # Hashes, mostly: trying a dictionary of them costs four times the writing (measured 2026-11).
+    # Zstd finds what repeats: trying a dictionary first takes twice the time and gives larger files (measured 2026-11).
     with pq.ParquetWriter(sink, table.schema, compression="zstd", use_dictionary=False) as writer:
-        for start, end in pairwise(bounds):
-            writer.write_table(table.slice(start, end - start), row_group_size=max(1, end - start))
+        if not partitions:
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        for group in _groups(table, partitions):
+            writer.write_table(group, row_group_size=max(1, group.num_rows))
     return sink.getvalue()
 
 
@@ -74,10 +70,10 @@ def read_group(uri: str, group: int, columns: Sequence[str] | None = None) -> pa
 def digest(table: pa.Table, ignore: Sequence[str] = ()) -> str:
     """Hash a table's rows in their order, without some columns (times of a run)."""
     kept = table.select([name for name in table.column_names if name not in ignore])
-    sink = io.BytesIO()
+    sink = _Digest()
     with pa.ipc.new_stream(sink, kept.schema) as writer:
         writer.write_table(kept.combine_chunks())
-    return hashlib.sha256(sink.getvalue()).hexdigest()
+    return sink.sha256.hexdigest()
 
 
 def zip_columns(first: pa.Table, *others: pa.Table) -> pa.Table:
@@ -90,3 +86,30 @@ def zip_columns(first: pa.Table, *others: pa.Table) -> pa.Table:
             if name not in joined.column_names:
                 joined = joined.append_column(other.schema.field(name), other[name])
     return joined
+
+
+class _Digest(io.RawIOBase):
+    """A file that keeps the hash of what is written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sha256 = hashlib.sha256()
+
+    def writable(self) -> bool:
+        """Say yes."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Hash some bytes."""
+        self.sha256.update(data)
+        return len(data)
+
+
+def _groups(table: pa.Table, partitions: int) -> Iterator[pa.Table]:
+    if not partitions:
+        return
+    numbers = table[PARTITION].to_numpy()
+    assert (numbers[1:] >= numbers[:-1]).all(), f"rows are not sorted by {PARTITION}"
+    bounds = [int(bound) for bound in np.searchsorted(numbers, np.arange(partitions + 1))]
+    assert bounds[0] == 0 and bounds[-1] == table.num_rows, f"{PARTITION} is not in 0 to {partitions}"
+    yield from (table.slice(start, end - start) for start, end in pairwise(bounds))

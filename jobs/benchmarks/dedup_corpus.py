@@ -15,9 +15,20 @@ from numpy.typing import NDArray
 
 from pipeline import artifact
 from pipeline.artifact import Artifact
+from pipeline.dedup.config import DedupConfig
 from pipeline.schema import CANDIDATE, RECORDING, SEGMENT, SOUND_PRINT, TEXT_LANGUAGE
 from pipeline.tables import conform
 
+CONFIG = DedupConfig(
+    min_text_words=20,
+    min_jaccard=0.8,
+    min_sound_coverage=0.8,
+    max_sound_error=0.2,
+    max_source_loss=1.0,
+    partitions=16,
+    min_eval_words=8,
+    eval_words=13,
+)
 DOCS_PER_PART = 50_000
 DUPLICATES = 10  # one text in so many is a near duplicate of another
 SHINGLE = 5
@@ -51,7 +62,7 @@ def random_texts(rng: np.random.Generator, num: int, num_words: tuple[int, int])
 def publish_corpus(root: Path, num: int, num_words: tuple[int, int], similarity: tuple[float, float]) -> Planted:
     """Publish `num` documents; each near duplicate lies in the part of its original, far from it."""
     places: dict[str, Artifact] = {
-        name: Artifact(root_uri=str(root), name=name, fingerprint="planted") for name in _TABLES
+        name: Artifact(root_uri=str(root), name=name, fingerprint=f"planted-{num}") for name in _TABLES
     }
     pairs: dict[tuple[str, str], float] = {}
     num_parts = -(-num // DOCS_PER_PART)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import soxr  # pyright: ignore[reportMissingTypeStubs]
 
 from pipeline.audio import SAMPLE_RATE, DecodeError, Samples, decode_bytes
 from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.kernels import U64
 from pipeline.dedup.sound import Codes, sound_codes
 from pipeline.dedup.sound_match import align, sound_keys
 from pipeline.sources.embedded.perform import perform
@@ -27,35 +27,62 @@ Distort = Callable[[Samples, Samples], Samples]
 
 
 def sound_lines(folder: str | None, config: DedupConfig) -> Iterator[str]:
-    """Yield a Markdown table: a distortion a line, then the pairs that are no copies."""
+    """Yield a Markdown table, a distortion a line: copies found, and recordings taken for one that they are not."""
     originals = [*_synthetic(), *(_recordings(folder) if folder else ())]
     start_s = time.process_time()
     prints = [sound_codes(samples) for samples in originals]
     spent_s = time.process_time() - start_s
+    keys = [sound_keys(codes) for codes in prints]
     hours = sum(map(len, originals)) / SAMPLE_RATE / 3600
     yield ""
-    yield f"| distortion of {len(originals)} recordings, {hours:.2f} h | found | least share of equal bits |"
-    yield "|---|---|---|"
-    num_found = num_copies = 0
+    yield f"| distortion of {len(originals)} recordings, {hours:.2f} h | recall | precision | least equal bits |"
+    yield "|---|---|---|---|"
+    every = _Tally()
     for name, distort in DISTORTIONS.items():
-        others = [sound_codes(distort(samples, originals[number - 1])) for number, samples in enumerate(originals)]
-        found = [_similarity(one, other, config) for one, other in zip(prints, others, strict=True)]
-        num_found += sum(similarity > 0 for similarity in found)
-        num_copies += len(found)
-        yield f"| {name} | {np.mean(np.array(found) > 0):.3f} | {min(filter(None, found), default=0):.3f} |"
-    pairs = [_similarity(one, other, config) for one, other in itertools.combinations(prints, 2)]
-    false = sum(similarity > 0 for similarity in pairs)
-    yield f"| recall over all {num_copies} | {num_found / num_copies:.4f} | |"
-    yield f"| precision, beside {len(pairs)} pairs of other recordings | {num_found / (num_found + false):.4f} | |"
-    yield f"| ms of CPU an hour of audio | {1000 * spent_s / hours:.0f} | |"
+        tally = _Tally()
+        for number, samples in enumerate(originals):
+            before = (number - 1) % len(originals)
+            found = _found(sound_codes(distort(samples, originals[before])), prints, keys, config)
+            tally.add(found, number, before)
+        every.join(tally)
+        yield tally.line(name)
+    yield every.line(f"all {every.num_copies} copies")
+    yield f"| ms of CPU an hour of audio | {1000 * spent_s / hours:.0f} | | |"
 
 
-def _similarity(one: Codes, other: Codes, config: DedupConfig) -> float:
-    """Return the share of equal bits where two prints share a key and match; 0 where they do not."""
-    if not len(np.intersect1d(sound_keys(one), sound_keys(other))):
-        return 0.0
-    match = align(one, other, config.max_sound_error)
-    return match.similarity if match.coverage >= config.min_sound_coverage else 0.0
+class _Tally:
+    """How many copies were found, how alike, and how many other recordings were."""
+
+    def __init__(self) -> None:
+        self.num_copies = self.num_false = 0
+        self.found: list[float] = []
+
+    def add(self, similar: Mapping[int, float], original: int, before: int) -> None:
+        """Count what is like a copy of an original; some copies hold the recording `before` it, too."""
+        self.num_copies += 1
+        self.found += [similar[original]] if original in similar else []
+        self.num_false += len(set(similar) - {original, before})
+
+    def join(self, other: _Tally) -> None:
+        """Count what another has counted."""
+        self.num_copies += other.num_copies
+        self.num_false += other.num_false
+        self.found += other.found
+
+    def line(self, name: str) -> str:
+        """Return a line of the table."""
+        num, least = len(self.found), min(self.found, default=0)
+        return f"| {name} | {num / self.num_copies:.3f} | {num / max(1, num + self.num_false):.3f} | {least:.3f} |"
+
+
+def _found(copy: Codes, prints: Sequence[Codes], keys: Sequence[U64], config: DedupConfig) -> dict[int, float]:
+    """Return the recordings that share a key with a copy and match it, with the share of equal bits."""
+    own = sound_keys(copy)
+    likely = [number for number, theirs in enumerate(keys) if len(np.intersect1d(own, theirs, assume_unique=True))]
+    matches = {number: align(prints[number], copy, config.max_sound_error) for number in likely}
+    return {
+        number: match.similarity for number, match in matches.items() if match.coverage >= config.min_sound_coverage
+    }
 
 
 def _synthetic() -> Iterator[Samples]:

@@ -24,7 +24,7 @@ class DedupConfig:
     min_jaccard: float
     min_sound_coverage: float
     max_sound_error: float
-    max_source_loss: float = field(metadata={"semantic": False})
+    max_source_loss: float
     partitions: int
     min_eval_words: int
     eval_words: int
@@ -36,6 +36,10 @@ class DedupConfig:
             value: float = getattr(self, name)
             if not 0 < value <= 1:
                 raise UserError(f"dedup.{name} {value} is no share; expected more than 0, at most 1; mend conf/dedup")
+        for name in ("min_text_words", "partitions"):
+            number: int = getattr(self, name)
+            if number < 1:
+                raise UserError(f"dedup.{name} {number} is too small; expected at least 1; mend conf/dedup")
         if not 1 <= self.min_eval_words <= self.eval_words:
             raise UserError(
                 f"dedup.min_eval_words {self.min_eval_words} is not in 1 to eval_words={self.eval_words}; "

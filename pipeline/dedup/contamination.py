@@ -47,10 +47,10 @@ class Contamination:
 
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Look through a part of segments; a recording gets the item it holds most of, by text before sound."""
-        segments, items = inputs["segment"], inputs["eval_print"]
+        segments, items = tables.zip_columns(inputs["segment"], inputs["sound_print"]), inputs["eval_print"]
         bounds = bounds_of(segments)
         ids: list[str] = segments["recording_id"].take(pa.array(bounds[:-1])).to_pylist()
-        heard = self._by_sound(codes_of(inputs["sound_print"], bounds), items)
+        heard = self._by_sound(codes_of(segments, bounds), items)
         read = _by_text(texts_of(segments, bounds), items)
         found = {row: ("audio_fingerprint", *hit) for row, hit in heard} | {row: ("ngram", *hit) for row, hit in read}
         names = items.select(["eval_set", "item"]).to_pylist()

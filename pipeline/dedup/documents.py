@@ -29,9 +29,9 @@ def texts_of(segments: pa.Table, bounds: I64) -> pa.Array:
     return pc.binary_join(lists, " ")
 
 
-def codes_of(prints: pa.Table, bounds: I64) -> pa.ListArray:
+def codes_of(segments: pa.Table, bounds: I64) -> pa.ListArray:
     """Return each recording's sound print; empty where its audio could not be heard."""
-    windows = prints["codes"].combine_chunks()
+    windows = segments["codes"].combine_chunks()
     lengths = pc.list_value_length(windows).fill_null(0).to_numpy()
     places = np.append(0, np.cumsum(lengths))[bounds]
     return pa.ListArray.from_arrays(pa.array(places, pa.int32()), windows.flatten())

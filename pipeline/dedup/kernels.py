@@ -118,16 +118,29 @@ def _to_shingles(words: U64, num_unspaced: int) -> int:
 
 
 @compiled
-def shingles_of(data: U8, offsets: I64, folds: U32) -> tuple[U64, I64]:
-    """Return the shingles of texts that lie end to end, each as often as it stands there, and how many each has."""
-    shingles = np.empty(len(data) + 1, np.uint64)
-    counts = np.zeros(len(offsets) - 1, np.int64)
+def shingle_sets_of(data: U8, offsets: I64, folds: U32) -> tuple[U64, I64]:
+    """Return the sorted sets of shingles of texts that lie end to end in `data`, end to end, and where each begins."""
+    shingles = np.empty(offsets[-1] - offsets[0] + 1, np.uint64)
+    starts = np.zeros(len(offsets), np.int64)
     total = 0
-    for text in range(len(counts)):
+    for text in range(len(offsets) - 1):
         num, num_unspaced = words_of(data[offsets[text] : offsets[text + 1]], folds, shingles[total:])
-        counts[text] = _to_shingles(shingles[total : total + num], num_unspaced)
-        total += counts[text]
-    return shingles[:total].copy(), counts
+        num = _to_shingles(shingles[total : total + num], num_unspaced)
+        shingles[total : total + num].sort()
+        total += _to_set(shingles[total : total + num])
+        starts[text + 1] = total
+    return shingles[:total].copy(), starts
+
+
+@compiled
+def _to_set(values: U64) -> int:
+    """Move the different ones of sorted values to the front; return how many there are."""
+    num = min(1, len(values))
+    for value in values[1:]:
+        if value != values[num - 1]:
+            values[num] = value
+            num += 1
+    return num
 
 
 @compiled

@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.dedup import tables as t
+from pipeline.dedup.buckets import meeting
 from pipeline.dedup.compiled import compiled
 from pipeline.dedup.config import DedupConfig
 from pipeline.stage import PART, Context, Output, Stage, Tables
@@ -41,12 +42,12 @@ class Pair:
 
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Pair the members of each bucket of one partition."""
-        rows = _that_meet(inputs["bucket"])
-        places = (rows[PART].to_numpy().astype(np.uint64) << np.uint64(t.ROW_BITS)) | rows["row"].to_numpy()
-        keys, methods, order = (rows[name].to_numpy() for name in ("key", "method", "order"))
-        sort = np.lexsort((places, order, keys, methods))
-        starts = _starts_of(keys[sort], methods[sort])
-        one, other, number = _pairs(places[sort], methods[sort], starts, t.PHRASE)
+        bucket = inputs["bucket"]
+        rows = bucket.take(pa.array(meeting(bucket["key"].to_numpy())))
+        rows = rows.take(pa.array(np.argsort(rows["key"].to_numpy())))
+        keys, methods = rows["key"].to_numpy(), rows["method"].to_numpy()
+        starts = np.flatnonzero(np.append(np.append(True, keys[1:] != keys[:-1])[: len(keys)], True))
+        one, other, number = _pairs(_in_order(rows, starts), methods, starts, t.PHRASE)
         first = distinct(one, other, number)
         columns = {"one": one[first], "other": other[first], "method": number[first]}
         return {"pair": [pa.table(columns, schema=t.PAIR)]}
@@ -62,19 +63,14 @@ def distinct(*columns: NDArray[np.generic]) -> I64:
     return order[is_new]
 
 
-def _that_meet(bucket: pa.Table) -> pa.Table:
-    """Keep the rows whose key another row has."""
-    keys = bucket["key"].to_numpy()
-    order = np.argsort(keys)
-    is_same = keys[order[1:]] == keys[order[:-1]]
-    meets = np.append(is_same, False) | np.append(False, is_same)
-    return bucket.take(pa.array(order[: len(keys)][meets[: len(keys)]]))
-
-
-def _starts_of(keys: U64, methods: NDArray[np.int8]) -> I64:
-    is_start = np.ones(len(keys) + 1, bool)
-    is_start[1:-1] = (keys[1:] != keys[:-1]) | (methods[1:] != methods[:-1])
-    return np.flatnonzero(is_start)
+def _in_order(rows: pa.Table, starts: I64) -> U64:
+    """Return the places of recordings sorted by key; those of a bucket too large for all its pairs by their order."""
+    places = (rows[PART].to_numpy().astype(np.uint64) << np.uint64(t.ROW_BITS)) | rows["row"].to_numpy()
+    sizes = np.diff(starts)
+    large = np.flatnonzero(np.repeat(sizes > MAX_FULL, sizes))
+    keys, order = rows["key"].to_numpy()[large], rows["order"].to_numpy()[large]
+    places[large] = places[large][np.lexsort((places[large], order, keys))]
+    return places
 
 
 @compiled

@@ -12,134 +12,141 @@ same language; a longer one is never left out for what lies inside it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline import unions
 from pipeline.dedup import tables as t
 from pipeline.dedup.judge import Edges
+from pipeline.dedup.kernels import F64, I64
 
-Row = Mapping[str, Any]
-_NO_TEXT = 0
+_NO_TEXT = -1  # the language of a recording without a caption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What ties a recording to another, seen from the recording."""
+    """What ties recordings (rows) to their partners, each edge seen from both of its ends."""
 
-    partner: int
-    method: int
-    similarity: float
-    offset_ms: int | None
-
-    @property
-    def rank(self) -> tuple[int, float, int]:
-        """Order evidence, the strongest first."""
-        return (self.method, -self.similarity, self.partner)
+    rows: I64
+    partners: I64
+    methods: NDArray[np.int8]
+    similarities: F64
+    offsets_ms: I64
 
 
-def resolve(witnesses: pa.Table, edges: Edges) -> list[dict[str, Any]]:
-    """Return the columns of VERDICT for each witness that has a duplicate, with its row as `number`."""
-    rows: list[Row] = witnesses.select(_JUDGED_BY).to_pylist()
-    evidence = _evidence(edges)
-    is_equal = edges.contains == 0
-    sames = _groups(unions.roots(len(rows), edges.one[is_equal], edges.other[is_equal]), evidence)
-    clusters = _groups(unions.roots(len(rows), edges.one, edges.other), evidence)
-    stands_for = _representatives(rows, sames)
-    stands_for |= _held(rows, edges, {row: group for group in sames for row in group}, stands_for)
-    names = {row: min(rows[other]["recording_id"] for other in group) for group in clusters for row in group}
-    return [_verdict(row, rows, names[row], stands_for[row], evidence[row]) for row in sorted(evidence)]
+def resolve(witnesses: pa.Table, edges: Edges) -> pa.Table:
+    """Return VERDICT for each witness that has a duplicate, and its row as `number`; witnesses are sorted by their ids.
+
+    The evidence is that with the one that stands for it, else its strongest.
+    """
+    num, is_equal = witnesses.num_rows, edges.contains == 0
+    ranks, langs = _ranks(witnesses), _langs(witnesses)
+    equals = unions.roots(num, edges.one[is_equal], edges.other[is_equal])
+    keepers = _representatives(equals, langs, ranks)
+    keepers = _with_holders(keepers, edges, equals, _Judged(langs=langs, ranks=ranks, rows=witnesses))
+    evidence = _strongest(_from_both_ends(edges), keepers)
+    rows, ids = evidence.rows, witnesses["recording_id"]
+    is_kept = keepers[rows] == rows
+    clusters = unions.roots(num, edges.one, edges.other)
+    columns = {
+        "number": rows,
+        "cluster_id": ids.take(pa.array(clusters[rows])),
+        "is_representative": is_kept,
+        "method": pa.array(t.METHODS).take(pa.array(evidence.methods)),
+        "partner_id": ids.take(pa.array(evidence.partners, mask=is_kept)),
+        "similarity": pa.array(evidence.similarities, mask=is_kept),
+        "offset_ms": pa.array(evidence.offsets_ms, mask=is_kept | (evidence.methods != t.SOUND)),
+    }
+    return pa.table(columns)
 
 
-_JUDGED_BY = ("recording_id", "text_lang", "text_rank", "is_timed", "coverage", "bit_rate", "sample_rate")
+def _ranks(witnesses: pa.Table) -> I64:
+    """Return the place of each row in the order of what is better; of equals, the smaller id comes first."""
+    columns = ("sample_rate", "bit_rate", "coverage", "is_timed", "text_rank")
+    signals = [pc.fill_null(witnesses[name].cast(pa.float64()), 0.0).to_numpy() for name in columns]
+    signals[2] = np.round(signals[2], 2)
+    ranks = np.empty(witnesses.num_rows, np.int64)
+    ranks[np.lexsort([-signal for signal in signals])] = np.arange(len(ranks))
+    return ranks
 
 
-def _evidence(edges: Edges) -> dict[int, list[Evidence]]:
-    found: dict[int, list[Evidence]] = defaultdict(list)
-    columns = (edges.one, edges.other, edges.methods, edges.similarities, edges.offsets_ms)
-    for one, other, method, similarity, offset in zip(*(column.tolist() for column in columns), strict=True):
-        is_sound = method == t.SOUND
-        here, there = (offset, -offset) if is_sound else (None, None)
-        found[one].append(Evidence(partner=other, method=method, similarity=similarity, offset_ms=here))
-        found[other].append(Evidence(partner=one, method=method, similarity=similarity, offset_ms=there))
-    return found
+def _langs(witnesses: pa.Table) -> I64:
+    names = pc.fill_null(witnesses["text_lang"], "").combine_chunks().dictionary_encode()
+    has_text = witnesses["text_rank"].to_numpy() > 0
+    return np.where(has_text, names.indices.to_numpy(), _NO_TEXT).astype(np.int64)
 
 
-def _groups(roots: unions.Numbers, wanted: Iterable[int]) -> list[list[int]]:
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row in sorted(wanted):
-        groups[int(roots[row])].append(row)
-    return list(groups.values())
-
-
-def _representatives(rows: Sequence[Row], groups: Iterable[Sequence[int]]) -> dict[int, int]:
+def _representatives(equals: I64, langs: I64, ranks: I64) -> I64:
     """Return for each row the one that stands for it among its equals, itself where it is kept."""
-    stands_for: dict[int, int] = {}
-    for group in groups:
-        ranked = sorted(group, key=lambda row: _rank(rows[row]))
-        best: dict[str | None, int] = {}
-        for row in ranked:
-            best.setdefault(_lang(rows[row]), row)
-        for row in group:
-            has_text = rows[row]["text_rank"] > _NO_TEXT
-            stands_for[row] = best[_lang(rows[row])] if has_text else ranked[0]
-    return stands_for
+    worst_first = np.argsort(-ranks)
+    best = np.empty(len(ranks), np.int64)
+    best[equals[worst_first]] = worst_first
+    spoken = equals * (langs.max(initial=0) + 2) + langs
+    _, groups = np.unique(spoken, return_inverse=True)
+    best_in_lang = np.empty(len(ranks), np.int64)
+    best_in_lang[groups[worst_first]] = worst_first
+    return np.where(langs == _NO_TEXT, best[equals], best_in_lang[groups])
 
 
-def _held(
-    rows: Sequence[Row], edges: Edges, equals: Mapping[int, Sequence[int]], stands_for: Mapping[int, int]
-) -> dict[int, int]:
-    """Return for kept rows that lie inside a longer recording the row that stands for them too."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    langs: I64
+    ranks: I64
+    rows: pa.Table
+
+    def serves(self, longer: int, shorter: int) -> bool:
+        """Tell whether nothing is lost when a longer recording stands for one that lies inside it."""
+        text_ranks = self.rows["text_rank"]
+        is_same_language = self.langs[shorter] in (_NO_TEXT, self.langs[longer])
+        return bool(is_same_language and text_ranks[longer].as_py() >= text_ranks[shorter].as_py())
+
+
+def _with_holders(keepers: I64, edges: Edges, equals: I64, judged: _Judged) -> I64:
+    """Let what holds a kept row, and serves as well, stand for it too."""
+    is_held = edges.contains != 0
+    longer = np.where(edges.contains > 0, edges.one, edges.other)[is_held]
+    shorter = np.where(edges.contains > 0, edges.other, edges.one)[is_held]
+    kept = _kept_among(equals, keepers, longer)
     found: dict[int, int] = {}
-    for longer, shorter in sorted(_containments(edges), key=lambda pair: _rank(rows[pair[0]])):
-        kept = stands_for[shorter]
-        holders = [row for row in equals[longer] if stands_for[row] == row and _serves(rows[row], rows[kept])]
+    for place in np.lexsort((shorter, judged.ranks[longer])).tolist():
+        row = int(keepers[shorter[place]])
+        holders = [other for other in kept[int(equals[longer[place]])] if judged.serves(other, row)]
         if holders:
-            found.setdefault(kept, min(holders, key=lambda row: _rank(rows[row])))
-    return found
+            found.setdefault(row, min(holders, key=lambda other: int(judged.ranks[other])))
+    held = keepers.copy()
+    held[list(found.keys())] = list(found.values())
+    return held
 
 
-def _containments(edges: Edges) -> Iterator[tuple[int, int]]:
-    for one, other, contains in zip(edges.one.tolist(), edges.other.tolist(), edges.contains.tolist(), strict=True):
-        if contains:
-            yield (one, other) if contains > 0 else (other, one)
+def _kept_among(equals: I64, keepers: I64, rows: I64) -> Mapping[int, list[int]]:
+    """Return the kept rows among the equals of some rows, by the name of their set."""
+    kept: dict[int, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(np.isin(equals, equals[rows]) & (keepers == np.arange(len(keepers)))).tolist():
+        kept[int(equals[row])].append(row)
+    return kept
 
 
-def _serves(longer: Row, shorter: Row) -> bool:
-    is_same_language = shorter["text_rank"] == _NO_TEXT or _lang(longer) == _lang(shorter)
-    return is_same_language and longer["text_rank"] >= shorter["text_rank"]
-
-
-def _lang(row: Row) -> str | None:
-    return (row["text_lang"] or "") if row["text_rank"] > _NO_TEXT else None
-
-
-def _rank(row: Row) -> tuple[Any, ...]:
-    return (
-        -row["text_rank"],
-        not row["is_timed"],
-        -round(row["coverage"], 2),
-        -row["bit_rate"],
-        -row["sample_rate"],
-        row["recording_id"],
+def _from_both_ends(edges: Edges) -> Evidence:
+    return Evidence(
+        rows=np.concatenate([edges.one, edges.other]),
+        partners=np.concatenate([edges.other, edges.one]),
+        methods=np.tile(edges.methods, 2),
+        similarities=np.tile(edges.similarities, 2),
+        offsets_ms=np.concatenate([edges.offsets_ms, -edges.offsets_ms]),
     )
 
 
-def _verdict(
-    row: int, rows: Sequence[Row], cluster_id: str, keeper: int, evidence: Sequence[Evidence]
-) -> dict[str, Any]:
-    """Say what became of a row; the evidence is that with the one that stands for it, else its strongest."""
-    strongest = min(evidence, key=lambda item: (item.partner != keeper, item.rank))
-    is_representative = keeper == row
-    return {
-        "number": row,
-        "cluster_id": cluster_id,
-        "is_representative": is_representative,
-        "method": t.METHODS[strongest.method],
-        "partner_id": None if is_representative else rows[strongest.partner]["recording_id"],
-        "similarity": None if is_representative else strongest.similarity,
-        "offset_ms": None if is_representative else strongest.offset_ms,
-    }
+def _strongest(evidence: Evidence, keepers: I64) -> Evidence:
+    """Return one piece of evidence for each row, in their order."""
+    is_other = evidence.partners != keepers[evidence.rows]
+    order = np.lexsort((evidence.partners, -evidence.similarities, evidence.methods, is_other, evidence.rows))
+    rows = evidence.rows[order]
+    first = order[np.append(True, rows[1:] != rows[:-1])[: len(rows)]]
+    columns: dict[str, Any] = {name: getattr(evidence, name)[first] for name in evidence.__slots__}
+    return Evidence(**columns)

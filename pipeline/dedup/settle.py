@@ -23,18 +23,22 @@ from pipeline.errors import DataError
 from pipeline.stage import PART, Context, Output, Stage, Tables
 
 U64 = NDArray[np.uint64]
-TRAIN = "train"
-_SPLITS = (TRAIN, "validation", "test")  # declared: the first that a duplicate has
+Splits = NDArray[np.int32]  # places in _SPLITS
+
+_SPLITS = ("train", "validation", "test")  # declared: the first that a duplicate has
+_TRAIN, _NONE = 0, len(_SPLITS)
 
 
 def settle_stage(config: DedupConfig) -> Stage:
     """Build the stage that gathers the verdicts."""
     contamination = {"contamination": None} if config.eval_sets else {}
+    # Another alarm judges again; as the rows stay, nothing after it runs.
+    alarm = {"max_source_loss": config.max_source_loss}
     return Stage(
         name="settle",
         reads={"signature": ("source",), "member": None, "phrased": None, **contamination},
         outputs=(
-            Output(name="settled", schema=t.SETTLED, version=1, count_by=("method", "eval_set")),
+            Output(name="settled", schema=t.SETTLED, version=1, config=alarm, count_by=("method", "eval_set")),
             Output(name="feed_split", schema=t.FEED_SPLIT, version=1),
         ),
         run=Settle(max_source_loss=config.max_source_loss),
@@ -64,9 +68,12 @@ class Settle:
 
     def _check_losses(self, signatures: pa.Table, rows: pa.Table, places: U64) -> None:
         is_lost = pc.or_(pc.invert(pc.fill_null(rows["is_representative"], True)), pc.is_valid(rows["eval_set"]))
-        every = _places(signatures.append_column("row", pa.array(_rows_in_parts(signatures[PART].to_numpy()))))
-        lost = _counts(signatures["source"].take(pc.index_in(pa.array(places), pa.array(every)).filter(is_lost)))
-        for source, num in sorted(_counts(signatures["source"]).items()):
+        sources, parts = signatures["source"], signatures[PART].to_numpy()
+        firsts = np.searchsorted(parts, np.arange(parts[-1] + 1 if len(parts) else 0))  # parts stand together
+        lost_places = places[is_lost.to_numpy()]
+        numbers = firsts[lost_places >> np.uint64(t.ROW_BITS)] + (lost_places & np.uint64(t.ROW_MASK)).astype(np.int64)
+        lost = _counts(sources.take(pa.array(numbers)))
+        for source, num in sorted(_counts(sources).items()):
             if lost.get(source, 0) > self.max_source_loss * num:
                 raise DataError(
                     f"source {source!r} loses {lost[source]} of {num} recordings as duplicates or evaluation data; "
@@ -112,9 +119,9 @@ def _with_splits(members: pa.Table) -> tuple[pa.Table, pa.Table]:
     clusters = _numbers(members["cluster_id"])
     feeds, feed_of = np.unique(members["feed"].to_numpy(), return_inverse=True)
     num_clusters = int(clusters.max(initial=-1)) + 1
-    declared: list[str | None] = members["declared_split"].to_pylist()
+    declared = pc.fill_null(pc.index_in(members["declared_split"], pa.array(_SPLITS)), _NONE).to_numpy()
     # A recording with a split of its own goes with its duplicates, not with its feed.
-    is_drawn = np.array([split is None for split in declared], bool)
+    is_drawn = declared == _NONE
     ties = unions.roots(num_clusters + len(feeds), clusters[is_drawn], num_clusters + feed_of[is_drawn])
     tied = ties[clusters]
     split_at = np.full(len(ties), -1.0)
@@ -122,14 +129,14 @@ def _with_splits(members: pa.Table) -> tuple[pa.Table, pa.Table]:
     said = _declared(tied, declared, split_at)
     columns = {
         "split_at": pa.array(np.where(split_at[tied] < 0, members["feed"].to_numpy(), split_at[tied])),
-        "declared_split": pa.array([said.get(int(tie)) for tie in tied], pa.string()),
+        "declared_split": _names(said[tied]),
     }
     of_feeds = ties[num_clusters:]
-    moved = np.flatnonzero((split_at[of_feeds] > feeds) | np.isin(of_feeds, [tie for tie, _ in said.items()]))
+    moved = np.flatnonzero((split_at[of_feeds] > feeds) | (said[of_feeds] != _NONE))
     feed_split = {
         "feed": feeds[moved],
         "split_at": split_at[of_feeds[moved]],
-        "declared_split": [said.get(int(tie)) for tie in of_feeds[moved]],
+        "declared_split": _names(said[of_feeds[moved]]),
     }
     members = members.drop_columns(["declared_split"])
     for name, column in columns.items():
@@ -137,25 +144,21 @@ def _with_splits(members: pa.Table) -> tuple[pa.Table, pa.Table]:
     return members, pa.table(feed_split, schema=t.FEED_SPLIT)
 
 
-def _declared(ties: unions.Numbers, declared: Sequence[str | None], split_at: NDArray[np.float64]) -> dict[int, str]:
+def _declared(ties: unions.Numbers, declared: Splits, split_at: NDArray[np.float64]) -> Splits:
     """Return the split declared for what hangs together: train for all; another only where no feed is drawn."""
-    said: dict[int, str] = {}
-    for tie, split in zip(ties.tolist(), declared, strict=True):
-        if split is not None and (split == TRAIN or split_at[tie] < 0):
-            said[tie] = min(split, said.get(tie, split), key=_SPLITS.index)
+    said = np.full(len(split_at), _NONE, np.int32)
+    counts = (declared == _TRAIN) | ((declared != _NONE) & (split_at[ties] < 0))
+    np.minimum.at(said, ties[counts], declared[counts])
     return said
+
+
+def _names(splits: Splits) -> pa.Array:
+    return pa.array(_SPLITS).take(pa.array(splits, mask=splits == _NONE))
 
 
 def _places(table: pa.Table) -> U64:
     parts = table[PART].to_numpy().astype(np.uint64)
     return (parts << np.uint64(t.ROW_BITS)) | table["row"].to_numpy().astype(np.uint64)
-
-
-def _rows_in_parts(parts: NDArray[np.int64]) -> U64:
-    """Number the rows of each part from 0; parts stand together."""
-    starts = np.flatnonzero(np.append(True, parts[1:] != parts[:-1])[: len(parts)])
-    lengths = np.diff(np.append(starts, len(parts)))
-    return (np.arange(len(parts)) - np.repeat(starts, lengths)).astype(np.uint64)
 
 
 def _numbers(names: pa.ChunkedArray) -> unions.Numbers:

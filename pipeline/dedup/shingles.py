@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.dedup.folding import folding_table
-from pipeline.dedup.kernels import BANDS, CHARS_PER_WORD, I64, U64, measure_texts, runs_of, shingles_of, words_of
+from pipeline.dedup.kernels import BANDS, CHARS_PER_WORD, I64, U64, measure_texts, runs_of, shingle_sets_of, words_of
 from pipeline.dedup.strings import buffers
 
 
@@ -37,15 +37,8 @@ def measure(texts: pa.Array) -> Texts:
 def shingle_sets(texts: pa.Array) -> pa.LargeListArray:
     """Return each text's set of shingles, sorted."""
     data, offsets = buffers(texts)
-    # Slices of a longer column share its bytes: only the texts' own are looked at.
-    values, counts = shingles_of(data[offsets[0] : offsets[-1]], offsets - offsets[0], folding_table())
-    owners = np.repeat(np.arange(len(texts)), counts)
-    order = np.lexsort((values, owners))
-    values, owners = values[order], owners[order]
-    is_new = np.ones(len(values), bool)
-    is_new[1:] = (values[1:] != values[:-1]) | (owners[1:] != owners[:-1])
-    bounds = np.searchsorted(owners[is_new], np.arange(len(texts) + 1))
-    return pa.LargeListArray.from_arrays(pa.array(bounds), pa.array(values[is_new]))
+    values, starts = shingle_sets_of(data, offsets, folding_table())
+    return pa.LargeListArray.from_arrays(pa.array(starts), pa.array(values))
 
 
 def grams_of(text: str, min_words: int, max_words: int) -> tuple[int, U64]:

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import tables
 from pipeline.dedup import tables as t
+from pipeline.dedup.buckets import lay_out
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.documents import bounds_of, codes_of, texts_of
 from pipeline.dedup.kernels import BANDS, U64
@@ -43,7 +45,7 @@ def sign_stage(config: DedupConfig) -> Stage:
         },
         outputs=(
             Output(name="signature", schema=t.SIGNATURE, version=1, config=identity, count_by=("source",)),
-            Output(name="bucket", schema=t.BUCKET, version=1, config=identity, partitions=config.partitions),
+            Output(name="bucket", schema=t.BUCKET, version=2, config=identity, partitions=config.partitions),
         ),
         run=Sign(min_text_words=config.min_text_words, partitions=config.partitions),
         conserve=_every_recording_signs,
@@ -66,34 +68,14 @@ class Sign:
 
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Sign a part of segments, recording by recording."""
-        segments, bounds = inputs["segment"], bounds_of(inputs["segment"])
+        segments = tables.zip_columns(inputs["segment"], inputs["text_language"], inputs["sound_print"])
+        bounds = bounds_of(segments)
         texts = measure(texts_of(segments, bounds))
         is_evidence = texts.num_words >= self.min_text_words
-        signature = self._signature(inputs, bounds, texts, is_evidence)
-        codes = codes_of(inputs["sound_print"], bounds)
+        ids = segments["recording_id"].take(pa.array(bounds[:-1]))
+        signature = _signature(segments, bounds, _of_recordings(inputs, ids), texts, is_evidence)
+        codes = codes_of(segments, bounds)
         return {"signature": [signature], "bucket": [self._bucket(signature, texts, is_evidence, codes)]}
-
-    def _signature(self, inputs: Tables, bounds: I64, texts: Texts, is_evidence: NDArray[np.bool_]) -> pa.Table:
-        segments, starts = inputs["segment"], pa.array(bounds[:-1])
-        rows = _of_recordings(inputs, segments["recording_id"].take(starts))
-        has_text = texts.num_words > 0
-        digests = pa.FixedSizeBinaryArray.from_buffers(
-            pa.binary(16), len(texts.digests), [pa.array(is_evidence).buffers()[1], pa.py_buffer(texts.digests)]
-        )
-        cue_ms = _cue_ms(segments, bounds)
-        duration_ms = np.maximum(1, rows["duration_ms"].to_numpy())
-        columns: dict[str, Any] = {
-            **{name: rows[name] for name in ("recording_id", "source", "declared_split", "sha256", "pcm_sha256")},
-            "feed": _feeds(rows),
-            "text_digest": digests,
-            "text_lang": pc.if_else(has_text, inputs["text_language"]["lang"].take(starts), None),
-            "text_rank": np.where(has_text, _text_ranks(segments, starts), _NO_TEXT),
-            "is_timed": cue_ms > 0,
-            "coverage": np.minimum(1.0, cue_ms / duration_ms),
-            "bit_rate": rows["audio_bytes"].to_numpy() / duration_ms,
-            "sample_rate": rows["sample_rate"],
-        }
-        return pa.table({name: columns[name] for name in t.SIGNATURE.names}, schema=t.SIGNATURE)
 
     def _bucket(
         self, signature: pa.Table, texts: Texts, is_evidence: NDArray[np.bool_], codes: pa.ListArray
@@ -103,33 +85,41 @@ class Sign:
         heard = np.flatnonzero(pc.list_value_length(codes).to_numpy())
         sounds = [sound_keys(codes[int(row)].values.to_numpy()) for row in heard]
         digest_keys = texts.digests[:, 0] ^ texts.digests[:, 1]
-        keyed: list[tuple[int, NDArray[np.int64], U64]] = [
+        # Equal texts need no key of their own: they share every band.
+        keyed: list[tuple[int, I64, U64]] = [
             (t.EXACT_AUDIO, rows, hashes(signature["sha256"])),
             (t.EXACT_PCM, rows, hashes(signature["pcm_sha256"])),
-            (t.EXACT_TEXT, long, digest_keys[long]),
             (t.MINHASH, np.repeat(long, BANDS), texts.bands[long].ravel()),
             (t.PHRASE, short, digest_keys[short]),
             (t.SOUND, np.repeat(heard, [len(keys) for keys in sounds]), np.concatenate([_NO_KEYS, *sounds])),
         ]
-        return self._sorted(keyed, hashes(signature["recording_id"]))
-
-    def _sorted(self, keyed: Sequence[tuple[int, NDArray[np.int64], U64]], names: U64) -> pa.Table:
-        keys = np.concatenate([keys for _, _, keys in keyed])
-        rows = np.concatenate([rows for _, rows, _ in keyed]).astype(np.uint32)
-        methods = np.repeat([method for method, _, _ in keyed], [len(keys) for _, _, keys in keyed])
-        partitions = (keys % np.uint64(self.partitions)).astype(np.uint16)
-        order = np.argsort(partitions, kind="stable")
-        columns = {
-            "partition": partitions[order],
-            "key": keys[order],
-            "method": methods[order],
-            "row": rows[order],
-            "order": (names >> np.uint64(32))[rows[order]],
-        }
-        return pa.table({name: pa.array(value).cast(t.BUCKET.field(name).type) for name, value in columns.items()})
+        return lay_out(keyed, hashes(signature["recording_id"]), self.partitions)
 
 
 _NO_KEYS = np.zeros(0, np.uint64)
+
+
+def _signature(
+    segments: pa.Table, bounds: I64, recordings: pa.Table, texts: Texts, is_evidence: NDArray[np.bool_]
+) -> pa.Table:
+    starts, has_text = pa.array(bounds[:-1]), texts.num_words > 0
+    digests = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(16), len(texts.digests), [pa.array(is_evidence).buffers()[1], pa.py_buffer(texts.digests)]
+    )
+    cue_ms = _cue_ms(segments, bounds)
+    duration_ms = np.maximum(1, recordings["duration_ms"].to_numpy())
+    columns: dict[str, Any] = {
+        **{name: recordings[name] for name in ("recording_id", "source", "declared_split", "sha256", "pcm_sha256")},
+        "feed": _feeds(recordings),
+        "text_digest": digests,
+        "text_lang": pc.if_else(has_text, segments["lang"].take(starts), None),
+        "text_rank": np.where(has_text, _text_ranks(segments, starts), _NO_TEXT),
+        "is_timed": cue_ms > 0,
+        "coverage": np.minimum(1.0, cue_ms / duration_ms),
+        "bit_rate": recordings["audio_bytes"].to_numpy() / duration_ms,
+        "sample_rate": recordings["sample_rate"],
+    }
+    return pa.table({name: columns[name] for name in t.SIGNATURE.names}, schema=t.SIGNATURE)
 
 
 def _of_recordings(inputs: Tables, ids: pa.ChunkedArray) -> pa.Table:
@@ -169,6 +159,6 @@ def _cue_ms(segments: pa.Table, bounds: I64) -> NDArray[np.int64]:
 def _every_recording_signs(inputs: Tables, outputs: Mapping[str, Sequence[pa.Table]]) -> None:
     if "signature" not in outputs:
         return
-    expected = pc.unique(inputs["segment"]["recording_id"]).to_pylist()
-    found = outputs["signature"][0]["recording_id"].to_pylist()
-    assert found == expected, "the signatures are not those of the recordings with segments, in their order"
+    expected = pc.unique(inputs["segment"]["recording_id"])
+    found = outputs["signature"][0]["recording_id"].combine_chunks()
+    assert found.equals(expected), "the signatures are not those of the recordings with segments, in their order"

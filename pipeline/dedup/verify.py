@@ -40,11 +40,8 @@ class Verify:
         witnesses = inputs["witness"].sort_by("recording_id")
         links = _with_rows(inputs["link"], witnesses["place"].to_numpy())
         verdicts = resolve(witnesses, judge(witnesses, links, self.config))
-        members = witnesses.take(pa.array([verdict["number"] for verdict in verdicts], pa.int64()))
-        columns = {
-            name: [verdict[name] for verdict in verdicts] if name in t.VERDICT else members[name]
-            for name in t.MEMBER.names
-        }
+        members = witnesses.take(verdicts["number"])
+        columns = {name: (verdicts if name in t.VERDICT else members)[name] for name in t.MEMBER.names}
         return {"member": [pa.table(columns, schema=t.MEMBER)]}
 
 

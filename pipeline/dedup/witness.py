@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from pipeline import tables
 from pipeline.dedup import tables as t
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.documents import bounds_of, codes_of, texts_of
@@ -39,13 +40,14 @@ class Witness:
         """Bring the wanted recordings of a part."""
         wanted = inputs["wanted"].sort_by([("partition", "ascending"), ("place", "ascending")])
         rows = pa.array(wanted["place"].to_numpy() & np.uint64(t.ROW_MASK))
-        bounds = bounds_of(inputs["segment"])
+        segments = tables.zip_columns(inputs["segment"], inputs["sound_print"])
+        bounds = bounds_of(segments)
         columns = {
             "partition": wanted["partition"],
             "place": wanted["place"],
             **dict(zip(t.SIGNATURE.names, inputs["signature"].take(rows).columns, strict=True)),
-            "shingles": shingle_sets(texts_of(inputs["segment"], bounds).take(rows)),
-            "codes": codes_of(inputs["sound_print"], bounds).take(rows),
+            "shingles": shingle_sets(texts_of(segments, bounds).take(rows)),
+            "codes": codes_of(segments, bounds).take(rows),
         }
         return {"witness": [pa.table(columns, schema=t.WITNESS)]}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -79,3 +80,22 @@ def test_files_below_a_folder_are_listed_stamped_and_opened(scheme: str, tmp_pat
     store.publish(uris[0], b"longer than it was")
     assert store.stamp(uris[0]) != before
     assert store.stamp(store.join(root, "none")) == "missing"
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_copy_holds_the_bytes_and_what_is_published_over_either_leaves_the_other(
+    has_links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError("no links here")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    first, second = str(tmp_path / "a" / "file"), str(tmp_path / "b" / "file")
+    store.publish(first, b"old")
+    for _ in range(2):
+        store.copy(first, second)
+        assert store.read_bytes(second) == b"old"
+    store.publish(second, b"new")
+    assert (store.read_bytes(first), store.read_bytes(second)) == (b"old", b"new")
+    assert store.list_names(str(tmp_path / "b")) == ["file"]

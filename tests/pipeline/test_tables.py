@@ -18,6 +18,14 @@ def test_the_same_rows_give_the_same_parquet_bytes_and_digest() -> None:
     assert tables.digest(one) == tables.digest(two)
 
 
+def test_how_a_table_is_cut_into_chunks_changes_no_byte() -> None:
+    texts = [f"{number} " * (number % 97) for number in range(20_000)]
+    whole = pa.table({"text": texts})
+    cut = pa.concat_tables([whole.slice(0, 1234), whole.slice(1234, 7000), whole.slice(8234)])
+    assert tables.to_parquet(cut) == tables.to_parquet(whole)
+    assert tables.digest(cut) == tables.digest(whole)
+
+
 def test_the_digest_ignores_only_what_it_is_told_to() -> None:
     one = tables.from_rows(ROWS, TIMING)
     two = tables.from_rows([ROWS[0] | {"overrun_ms": 7}], TIMING)

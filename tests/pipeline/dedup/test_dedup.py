@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from jobs.executor import Done
-from pipeline import artifact, unions
+from pipeline import artifact, store, unions
 from pipeline.dedup import sign
+from pipeline.dedup.tables import DEDUP_TABLES
 from pipeline.errors import DataError
 from pipeline.stage import Unit
 from tests.pipeline.dedup.corpus import Recording, clusters, noisy, run, sound, words
@@ -47,6 +48,7 @@ def test_equal_bytes_samples_and_texts_are_told_by_the_strongest_evidence(tmp_pa
     assert evidence(rows, "f") == ("exact_text", "e", 1.0, None)
     assert evidence(rows, "z") == ("unique", None, None, None)
     assert kept(rows) == {"a", "c", "e", "z"}
+    assert not any(row["has_common_text"] for row in rows.values())
     assert {name: row["cluster_id"] for name, row in rows.items()} == dict(zip("abcdefz", "aacceez", strict=True))
 
 
@@ -60,7 +62,8 @@ def test_a_near_duplicate_text_is_verified_by_its_whole_set_of_shingles(tmp_path
     shared, every = 51, 56 + 55 - 51
     assert evidence(rows, "b") == ("minhash", "a", pytest.approx(shared / every), None)
     assert rows["c"]["method"] == "unique"
-    assert kept(clusters(tmp_path, parts, min_jaccard=0.9)) == {"a", "b"}
+    assert kept(clusters(tmp_path, parts, min_jaccard=0.86)) == {"a", "b"}
+    assert kept(clusters(tmp_path, parts, min_jaccard=0.85)) == {"a"}, "the share asked for is enough"
 
 
 def test_a_phrase_over_other_audio_is_marked_and_rejects_nothing(tmp_path: Path) -> None:
@@ -69,6 +72,13 @@ def test_a_phrase_over_other_audio_is_marked_and_rejects_nothing(tmp_path: Path)
     assert kept(rows) == set(rows)
     assert {name for name, row in rows.items() if not row["has_common_text"]} == {"other"}
     assert {row["method"] for row in rows.values()} == {"unique"}
+
+
+def test_a_text_of_as_many_words_as_are_asked_for_is_evidence(tmp_path: Path) -> None:
+    part = [Recording(name=name, texts=(words(name[0], int(name[1:3])),)) for name in ("x20a", "x20b", "y19a", "y19b")]
+    rows = clusters(tmp_path, [part], min_text_words=20)
+    assert kept(rows) == {"x20a", "y19a", "y19b"}
+    assert [row["has_common_text"] for row in rows.values()] == [name[0] == "y" for name in rows]
 
 
 def test_a_sound_is_found_again_shifted_and_noisy_with_where_it_begins(tmp_path: Path) -> None:
@@ -91,6 +101,21 @@ def test_a_jingle_that_two_recordings_share_makes_no_duplicates(tmp_path: Path) 
     assert kept(rows) == {"a", "b"}
 
 
+def test_a_recording_that_is_silent_where_another_speaks_is_not_its_equal(tmp_path: Path) -> None:
+    gaps = np.where(np.arange(400) % 5 < 3, 0, sound(1)).astype(np.uint32)
+    part = [Recording(name="a", codes=sound(1)), Recording(name="b", codes=gaps, texts=("One text.",), kind="human")]
+    rows = clusters(tmp_path, [part])
+    assert rows["a"]["cluster_id"] == rows["b"]["cluster_id"]
+    assert kept(rows) == {"a", "b"}
+
+
+def test_the_share_of_sound_that_is_asked_for_is_enough(tmp_path: Path) -> None:
+    four_of_five_blocks = np.concatenate([sound(1, 320)[:256], sound(2, 64)])
+    part = [Recording(name="a", codes=sound(1, 320)), Recording(name="b", codes=four_of_five_blocks)]
+    assert kept(clusters(tmp_path, [part], min_sound_coverage=0.8)) == {"a"}
+    assert kept(clusters(tmp_path, [part], min_sound_coverage=0.81)) == {"a", "b"}
+
+
 CORPUS = [
     Recording(name="a", audio="1", texts=(LONG,)),
     Recording(name="b", audio="1"),
@@ -105,7 +130,7 @@ def test_any_order_and_any_cut_into_parts_gives_the_same_clusters(tmp_path: Path
     expected = clusters(tmp_path, [CORPUS], min_jaccard=0.75)
     assert kept(expected) == {"d", "e", "f"}
     rng = np.random.default_rng(0)
-    for _ in range(3):
+    for _ in range(20):
         shuffled = [CORPUS[place] for place in rng.permutation(len(CORPUS))]
         cut = int(rng.integers(0, len(CORPUS)))
         assert clusters(tmp_path, [shuffled[:cut], [], shuffled[cut:]], min_jaccard=0.75) == expected
@@ -149,26 +174,37 @@ class Killed(BaseException):
     """What no retry catches."""
 
 
-def test_a_kill_anywhere_is_resumed_to_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    parts = [CORPUS[:3], CORPUS[3:]]
-    expected = _bytes(run(tmp_path / "whole", parts)["cluster"])
-    publish, left = artifact.publish_unit, itertools.count()
+def with_evals(root: Path) -> tuple[list[Recording], dict[str, str]]:
+    """Return CORPUS and one recording more, which holds a line of the evaluation set that is returned too."""
+    root.mkdir()
+    (root / "lines.txt").write_text(words("e", 20))
+    return [*CORPUS, Recording(name="tainted", texts=("so " + words("e", 20),))], {"lines": str(root)}
 
-    def dying(*arguments: Any) -> None:
-        if next(left) % 5 == 4:
+
+def test_a_kill_at_any_write_is_resumed_to_the_same_bytes_in_every_stage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus, eval_sets = with_evals(tmp_path / "evals")
+    parts = [corpus[:3], corpus[3:]]
+    expected = run(tmp_path / "whole", parts, eval_sets=eval_sets)
+    publish, killed = store.publish, set[tuple[str, str]]()
+
+    def dying(uri: str, data: bytes) -> None:
+        name, _, file = uri.removeprefix(str(tmp_path / "killed") + "/").split("/", 2)
+        kind = (name, file.split("/")[0].split("-")[0])  # a part, a receipt, the manifest
+        if name in made_by_dedup and kind not in killed:
+            killed.add(kind)
             raise Killed
-        publish(*arguments)
+        publish(uri, data)
 
-    monkeypatch.setattr(artifact, "publish_unit", dying)
-    num_kills = 0
-    while True:
-        try:
-            made = run(tmp_path / "killed", parts)
-            break
-        except Killed:
-            num_kills += 1
-    assert num_kills > 3
-    assert _bytes(made["cluster"]) == expected
+    made_by_dedup = {*DEDUP_TABLES, "cluster"} - {"eval_item"}
+    monkeypatch.setattr(store, "publish", dying)
+    made = None
+    while made is None:
+        with contextlib.suppress(Killed):
+            made = run(tmp_path / "killed", parts, eval_sets=eval_sets)
+    assert killed == {(name, kind) for name in made_by_dedup for kind in ("part", "_receipts", "_MANIFEST.json")}
+    assert all(_bytes(made[name]) == _bytes(expected[name]) for name in made)
 
 
 class TwoAtOnce:
@@ -178,15 +214,17 @@ class TwoAtOnce:
         backwards = list(reversed(units))
         with ThreadPoolExecutor(2) as pool:
             yield from (
-                Done(unit=unit, rows=rows) for unit, rows in zip(backwards, pool.map(task, backwards), strict=True)
+                Done(unit=unit, audio_ms=length)
+                for unit, length in zip(backwards, pool.map(task, backwards), strict=True)
             )
 
 
 def test_workers_and_their_order_change_no_byte(tmp_path: Path) -> None:
-    parts = [CORPUS[:2], CORPUS[2:3], CORPUS[3:]]
-    one = run(tmp_path / "one", parts)
-    two = run(tmp_path / "two", parts, TwoAtOnce())
-    assert one.keys() == two.keys()
+    corpus, eval_sets = with_evals(tmp_path / "evals")
+    parts = [corpus[:2], corpus[2:3], corpus[3:]]
+    one = run(tmp_path / "one", parts, eval_sets=eval_sets)
+    two = run(tmp_path / "two", parts, TwoAtOnce(), eval_sets=eval_sets)
+    assert one.keys() == two.keys() >= {"contamination", *DEDUP_TABLES}
     assert all(_bytes(one[name]) == _bytes(two[name]) for name in one)
 
 
@@ -201,6 +239,13 @@ def test_a_source_that_loses_too_much_stops_the_run(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=message):
         clusters(tmp_path, [good, mirror], max_source_loss=0.5)
     clusters(tmp_path, [good, mirror], max_source_loss=1.0)
+    with pytest.raises(DataError, match="source 'mirror' loses 3 of 3"):
+        clusters(tmp_path, [good, mirror], max_source_loss=0.99)
+
+
+def test_a_source_that_loses_just_what_it_may_goes_on(tmp_path: Path) -> None:
+    half = [Recording(name=f"h{number}", audio=f"{number % 2}") for number in range(4)]
+    assert len(kept(clusters(tmp_path, [half[:1], [], half[1:]], max_source_loss=0.5))) == 2
 
 
 def feed(name: str, page: str, audio: str | None = None, split: str | None = None) -> Recording:

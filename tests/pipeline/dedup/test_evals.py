@@ -72,8 +72,16 @@ def test_words_in_a_row_or_a_sound_taint_a_recording_and_all_its_duplicates(
     assert found == {"row": "long.txt#line=1", "whole": "long.txt#line=3", "heard": "clip.flac", "copy": "clip.flac"}
     assert (rows["row"]["eval_method"], rows["row"]["eval_overlap"]) == ("ngram", pytest.approx(1 / 28))
     assert (rows["copy"]["eval_method"], rows["copy"]["eval_overlap"]) == ("audio_fingerprint", 1.0)
+    strict = clusters(tmp_path, [part[:3], part[3:]], eval_sets=sets, min_sound_coverage=1.0, min_eval_words=10)
+    assert {name for name, row in strict.items() if row["eval_set"]} == {"row", "heard", "copy"}
     with pytest.raises(DataError, match="loses 4 of 7 recordings as duplicates or evaluation data"):
         run(tmp_path / "strict", [part[:3], part[3:]], eval_sets=sets, max_source_loss=0.5)
+
+
+def test_half_of_an_evaluation_item_taints_nothing(tmp_path: Path, sets: dict[str, str]) -> None:
+    half = sound_codes(babble(1))[:90]
+    rows = clusters(tmp_path, [[Recording(name="half", codes=half)]], eval_sets=sets)
+    assert rows["half"]["eval_set"] is None
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,8 @@ def test_a_set_without_items_or_with_broken_audio_is_told(tmp_path: Path) -> Non
     [
         ({"min_jaccard": 0.0}, "dedup.min_jaccard 0.0 is no share; expected more than 0"),
         ({"max_source_loss": 1.5}, "dedup.max_source_loss 1.5 is no share"),
+        ({"min_text_words": 0}, "dedup.min_text_words 0 is too small; expected at least 1; mend conf/dedup"),
+        ({"partitions": 0}, "dedup.partitions 0 is too small"),
         ({"min_eval_words": 14}, "dedup.min_eval_words 14 is not in 1 to eval_words=13"),
     ],
 )

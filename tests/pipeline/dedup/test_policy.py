@@ -31,7 +31,7 @@ def verdicts(
     witnesses = pa.Table.from_pylist([{"recording_id": name, **GOOD, **rows[name]} for name in names])
     columns = list(zip(*[(names.index(one), names.index(other), *rest) for one, other, *rest in edges], strict=True))
     found = resolve(witnesses, Edges(**dict(zip(Edges.__slots__, map(np.array, columns), strict=True))))
-    return {names[row["number"]]: row for row in found}
+    return {names[row["number"]]: row for row in found.to_pylist()}
 
 
 def kept(rows: dict[str, dict[str, Any]]) -> set[str]:

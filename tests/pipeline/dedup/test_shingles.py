@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline import text
+from pipeline.dedup import kernels
 from pipeline.dedup.folding import folding_table
 from pipeline.dedup.kernels import jaccards
 from pipeline.dedup.shingles import measure, shingle_sets
@@ -88,3 +89,14 @@ def test_null_hashes_to_nothing_and_equal_strings_alike() -> None:
     found = hashes(pa.array(["a", None, "b", "a"]))
     assert found[0] == found[3] and len(set(found.tolist())) == 3 and found[1] == 0
     assert hashes(pa.array([None], pa.string())).tolist() == [0]
+
+
+def test_each_hash_belongs_to_one_band() -> None:
+    smallest, expected = np.arange(kernels.HASHES, dtype=np.uint32), np.zeros(kernels.BANDS, np.uint64)
+    kernels._bands(smallest, expected)
+    assert len(set(expected.tolist())) == kernels.BANDS
+    for number in range(kernels.HASHES):
+        changed, bands = smallest.copy(), np.zeros(kernels.BANDS, np.uint64)
+        changed[number] += 1
+        kernels._bands(changed, bands)
+        assert np.flatnonzero(bands != expected).tolist() == [number // kernels.ROWS]
