@@ -1,28 +1,32 @@
-"""Print the summary of the last ingest again: `make report`."""
+"""Print the last ingest's summary again: `make report`; `report.against=NAME` writes its report against another one."""
 
 from __future__ import annotations
 
-import json
+from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from jobs.cli import clean_errors
-from jobs.reporting import LATEST_REPORT
+from jobs.cli import command
+from jobs.ledger import latest_artifacts
+from jobs.reporting import latest_report, publish_report
 from pipeline import store
 from pipeline.errors import UserError
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="ingest")
-@clean_errors
+@command("ingest")
 def main(cfg: DictConfig) -> None:
-    """Print the summary of the last ingest."""
-    pointer = store.join(cfg.data_root, "latest", LATEST_REPORT)
-    if not store.exists(pointer):
+    """Print the summary of the last ingest, of a new report where it is to be compared with another one."""
+    last = latest_report(cfg.data_root)
+    if last is None:
         raise UserError(
             f"data_root {cfg.data_root!r} holds no report; expected a finished ingest; run make ingest first"
         )
-    print(store.read_bytes(json.loads(store.read_bytes(pointer))["summary_uri"]).decode())
+    if cfg.report.against is None:
+        print(store.read_bytes(last["summary_uri"]).decode())
+        return
+    cfg.source.name = last["source"]
+    labels = Path(last["labels"]) if last["labels"] else None
+    print(publish_report(cfg, latest_artifacts(cfg.data_root), labels))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from pipeline.report.changes import Changes
 from pipeline.report.counts import Tally
 from pipeline.report.summary import Reason, Summary
 from pipeline.report.wording import count, hours, share, size, verdict, words
@@ -14,11 +15,12 @@ MAX_REASONS = 10
 MAX_STATUSES = 6
 
 
-def to_json(summary: Summary) -> str:
+def to_json(summary: Summary, changes: Changes | None = None) -> str:
     """Write the same numbers for machines; keys are the fields of `Summary`."""
     truth = summary.truth
     rates = {"precision": truth.precision, "recall": truth.recall} if truth else None
-    return json.dumps(asdict(summary) | {"truth_rates": rates}, ensure_ascii=False, indent=1, sort_keys=True)
+    more = {"truth_rates": rates, "changes": asdict(changes) if changes else None}
+    return json.dumps(asdict(summary) | more, ensure_ascii=False, indent=1, sort_keys=True)
 
 
 def to_terminal(summary: Summary, report_uri: str, shards_uri: str) -> str:
@@ -27,6 +29,7 @@ def to_terminal(summary: Summary, report_uri: str, shards_uri: str) -> str:
     shards = summary.shards
     lines += [
         f"shards  {shards_uri}  ({count(shards.num_shards, 'tar')}, {count(shards.num_samples, 'sample')}, "
+        f"{hours(shards.synthetic_ms) + ' synthetic, ' if shards.synthetic_ms else ''}"
         f"{size(shards.num_bytes)})",
         f"report  {report_uri}",
     ]

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from pipeline.report.inputs import Threshold
 
-NUM_BINS = 32
+NUM_BINS = 40
 TAIL = 0.005  # values beyond this share on either side are counted in the outermost bins
+ROOM = 0.06  # share of a histogram left beyond a limit
+FAR = 10_000.0  # limits so many times the largest value are not drawn: they stand for no limit
 
 Values = NDArray[np.float64]
 
@@ -83,12 +85,15 @@ def _signal(
 
 
 def _edges(values: Values, kind: pa.DataType, thresholds: Sequence[Threshold]) -> Values:
-    """Return bin edges over the bulk of the values and every limit."""
+    """Return bin edges over the bulk of the values and every limit near it, with a little room beyond a limit."""
     if pa.types.is_boolean(kind):
         return np.arange(3.0)
-    limits = [float(limit) for item in thresholds for limit in item.keep.values()]
     low, high = np.quantile(values, TAIL, method="lower"), np.quantile(values, 1 - TAIL, method="higher")
-    low, high = min(low, *limits, high), max(high, *limits, low)
+    reach = FAR * max(1.0, abs(low), abs(high))
+    near = [float(limit) for item in thresholds for limit in item.keep.values() if abs(limit) <= reach]
+    room = ROOM * (max(high, *near, low) - min(low, *near, high))
+    low = min([low, *(limit - room for limit in near)])
+    high = max([high, *(limit + room for limit in near)])
     if pa.types.is_integer(kind):
         low, width = math.floor(low), max(1, math.ceil((high + 1 - math.floor(low)) / NUM_BINS))
         return np.arange(low, math.floor(high) + 1 + width, width, dtype=np.float64)

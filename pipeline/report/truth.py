@@ -79,34 +79,42 @@ class _Outcome:
         return self.verdict in NOT_KEPT if _is_bad(self.expected) else self.verdict == self.expected
 
 
-def measure(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Truth:
-    """Compare verdicts with labels; a label's audio_url is the end of a recording's."""
-    outcomes = _with_copies_exchanged(dict(_outcomes(labels, recordings, windows)), labels)
-    out = [outcome for outcome in outcomes if outcome.verdict in NOT_KEPT]
-    bad = [outcome for outcome in outcomes if _is_bad(outcome.expected)]
-    good = [window for outcome in outcomes if not _is_bad(outcome.expected) for window in outcome.judged]
-    return Truth(
-        defects=_defect_rows(outcomes),
-        reasons=_reason_rows(out),
-        num_bad=len(bad),
-        num_caught=sum(outcome.is_right for outcome in bad),
-        num_kept_out=len(out),
-        good=_total("good", good),
-        good_kept=_total("good_kept", [window for window in good if window["kept"]]),
-    )
+class Truths:
+    """Gathers what became of the labelled recordings, part by part, and judges it at the end."""
 
+    def __init__(self, labels: pa.Table) -> None:
+        """Take the labels; a label's audio_url is the end of a recording's."""
+        self._labels = labels
+        self._by_url = {row["audio_url"]: row for row in labels.select(["audio_url", "defect", "expected"]).to_pylist()}
+        self._outcomes: dict[str, _Outcome] = {}
 
-def _outcomes(labels: pa.Table, recordings: pa.Table, windows: pa.Table) -> Iterator[tuple[str, _Outcome]]:
-    """Yield each label's audio_url with what became of its recording."""
-    by_url = {row["audio_url"]: row for row in labels.select(["audio_url", "defect", "expected"]).to_pylist()}
-    columns = ["recording_id", "duration_ms", "kept", "kind", "reason", "text"]
-    by_recording: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for window in windows.select(columns).to_pylist():
-        by_recording[window["recording_id"]].append(window)
-    for row in recordings.select(["recording_id", "audio_url", "status"]).to_pylist():
-        label = next((by_url[end] for end in _ends(row["audio_url"] or "") if end in by_url), None)
-        if label:
-            yield label["audio_url"], _outcome(label, row["status"], by_recording[row["recording_id"]])
+    def add(self, recordings: pa.Table, windows: pa.Table) -> None:
+        """Take note of the labelled recordings of a part; windows have kind, reason, kept, text and duration_ms."""
+        by_recording: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        columns = ["recording_id", "duration_ms", "kept", "kind", "reason", "text"]
+        for window in windows.select(columns).to_pylist():
+            by_recording[window["recording_id"]].append(window)
+        for row in recordings.select(["recording_id", "audio_url", "status"]).to_pylist():
+            label = next((self._by_url[end] for end in _ends(row["audio_url"] or "") if end in self._by_url), None)
+            if label:
+                outcome = _outcome(label, row["status"], by_recording[row["recording_id"]])
+                self._outcomes[label["audio_url"]] = outcome
+
+    def judge(self) -> Truth:
+        """Compare verdicts with labels."""
+        outcomes = _with_copies_exchanged(dict(self._outcomes), self._labels)
+        out = [outcome for outcome in outcomes if outcome.verdict in NOT_KEPT]
+        bad = [outcome for outcome in outcomes if _is_bad(outcome.expected)]
+        good = [window for outcome in outcomes if not _is_bad(outcome.expected) for window in outcome.judged]
+        return Truth(
+            defects=_defect_rows(outcomes),
+            reasons=_reason_rows(out),
+            num_bad=len(bad),
+            num_caught=sum(outcome.is_right for outcome in bad),
+            num_kept_out=len(out),
+            good=_total("good", good),
+            good_kept=_total("good_kept", [window for window in good if window["kept"]]),
+        )
 
 
 def _with_copies_exchanged(outcomes: dict[str, _Outcome], labels: pa.Table) -> list[_Outcome]:

@@ -1,4 +1,4 @@
-"""The summary in the shapes a page draws: bars that fall step by step, tables with totals, histogram heights."""
+"""The summary in the shapes a page draws: a funnel that adds up, tables with totals, shares to shade by."""
 
 from __future__ import annotations
 
@@ -6,104 +6,181 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pipeline.report.counts import Cell, Tally
+from pipeline.report import wording
+from pipeline.report.counts import OTHERS, Cell, Tally
 from pipeline.report.signals import Signal
 from pipeline.report.summary import Summary
 
 MAX_COLUMNS = 8
-OTHERS = "others"
-GAP = 0.06  # share of a bar left free on either side
-BOOL_GAP = 0.3
+MAX_ROWS = 40
+MAX_CONFUSED = 14
+SHADES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A bar of the waterfall: from `start` it spans `width`, both shares of the whole."""
+    """A line of the funnel: rows, audio as written, and a bar from `start` over `width`, both shares of the whole."""
 
     label: str
-    tone: str  # whole, lost or kept
+    tone: str  # whole, rejected, kept, or part (of what is kept)
     num: int | None
-    amount: int
+    unit: str
+    duration_ms: int | None
+    hours: str
+    share: str
     start: float
     width: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matrix:
-    """A cross table of milliseconds, with totals; rows and columns with most audio first."""
+    """A cross table of amounts, with totals; rows and columns with most of it first, the rest as 'others'."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[int, ...], int], ...]
     totals: tuple[int, ...]
     total: int
 
+    def shade(self, value: int, of: int) -> int:
+        """Say how dark a cell is drawn: 0 for nothing, up to SHADES."""
+        return 1 + int((SHADES - 1) * value / of) if value and of else 0
+
+    @property
+    def highest(self) -> int:
+        """Largest cell."""
+        return max((value for _, values, _ in self.rows for value in values), default=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """A bin of a histogram, with room beside it: edges in percent, heights of its parts in percent of the highest."""
+class License:
+    """A licence: candidates under it by what became of them, and kept audio."""
 
-    left: float
-    width: float
-    kept: float
-    rejected: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A limit on a histogram: where it stands, in percent, and what it says."""
-
-    left: float
-    text: str
-    why: str
+    name: str
+    num: int
+    num_accepted: int
+    kept_ms: int
 
 
-def audio_steps(summary: Summary) -> list[Step]:
-    """Let the audio fall from all that was decoded to what is kept."""
-    whole = summary.audio.duration_ms
-    lost = [("between windows", None, summary.between_ms)]
-    lost += [
-        (reason.name, reason.first.num, reason.first.duration_ms) for reason in summary.reasons if reason.first.num
-    ]
-    kept = [(line.name, line.num, line.duration_ms) for line in summary.kinds]
-    return _waterfall(("audio decoded", None, whole), lost, kept)
+def funnel(summary: Summary) -> list[Step]:
+    """Let candidates fall to recordings, recordings to windows and windows to what is kept."""
+    return [*_candidate_steps(summary), *_audio_steps(summary)]
 
 
-def recording_steps(summary: Summary) -> list[Step]:
-    """Let the recordings fall from all candidates to those with a kept window."""
-    outcomes = {line.name: line.num for line in summary.outcomes}
-    lost = [(line.name, line.num, line.num) for line in summary.statuses if line.name != "ok"]
-    lost.append(("no window kept", outcomes["rejected"], outcomes["rejected"]))
-    kept = [("kept", outcomes["kept"], outcomes["kept"])]
-    return _waterfall(("candidates", None, summary.num_candidates), lost, kept)
-
-
-def _waterfall(
-    whole: tuple[str, None, int], lost: Sequence[tuple[str, int | None, int]], kept: Sequence[tuple[str, int, int]]
-) -> list[Step]:
-    scale = max(1, whole[2])
-    steps = [Step(label=whole[0], tone="whole", num=None, amount=whole[2], start=0.0, width=1.0 if whole[2] else 0.0)]
-    end = whole[2]
-    for label, num, amount in lost:
-        end -= amount
-        steps.append(Step(label=label, tone="lost", num=num, amount=amount, start=end / scale, width=amount / scale))
-    start = 0
-    for label, num, amount in kept:
-        steps.append(Step(label=label, tone="kept", num=num, amount=amount, start=start / scale, width=amount / scale))
-        start += amount
+def _candidate_steps(summary: Summary) -> list[Step]:
+    whole = summary.num_candidates
+    steps = [_counted("Candidates", "whole", whole, 0, whole)]
+    left = whole
+    for line in summary.statuses:
+        if line.name != "ok":
+            left -= line.num
+            steps.append(_counted(wording.words(line.name), "rejected", line.num, left, whole))
     return steps
 
 
-def matrix(cells: Sequence[Cell], last: str = "") -> Matrix:
-    """Arrange cells as a table; columns beyond the eighth are one, and `last` stands at the end."""
-    by_column = _ordered((cell.column, cell.duration_ms) for cell in cells)
-    shown = [name for name in by_column if name != last][:MAX_COLUMNS]
-    rest = set(by_column) - {*shown, last}
-    columns = (*shown, *([OTHERS] if rest else []), *([last] if last in by_column else []))
-    amounts: Counter[tuple[str, str]] = Counter()
+def _counted(label: str, tone: str, num: int, start: int, whole: int) -> Step:
+    return Step(
+        label=label,
+        tone=tone,
+        num=num,
+        unit="candidate",
+        duration_ms=None,
+        hours="",
+        share=wording.share(num, whole),
+        start=start / max(1, whole),
+        width=num / max(1, whole),
+    )
+
+
+def _audio_steps(summary: Summary) -> list[Step]:
+    """Every line under 'Fetched' is a part of it, and the parts as written add up to the whole as written."""
+    whole = summary.audio.duration_ms
+    between = Tally(name="pauses between windows", num=0, duration_ms=summary.between_ms)
+    first = [reason.first for reason in summary.reasons if reason.first.num]
+    windows_ms = [sum(line.duration_ms for line in first), summary.kept.duration_ms]
+    pause, rejected, kept = wording.in_units([between.duration_ms, *windows_ms], whole)
+    written = {
+        **_written(first, whole, rejected),
+        **_written(summary.kinds, whole, kept),
+        between.name: pause,
+    }
+    left = whole - between.duration_ms
+
+    def step(line: Tally, amount: int, tone: str, start: int, unit: str = "window") -> Step:
+        return Step(
+            label=wording.words(line.name),
+            tone=tone,
+            num=line.num if line is not between else None,
+            unit=unit,
+            duration_ms=line.duration_ms,
+            hours=wording.written(amount, whole),
+            share=wording.share(line.duration_ms, whole),
+            start=start / max(1, whole),
+            width=line.duration_ms / max(1, whole),
+        )
+
+    fetched = Tally(name="Fetched and decoded", num=summary.audio.num, duration_ms=whole)
+    windows = Tally(name="Windows", num=summary.windows.num, duration_ms=left)
+    steps = [
+        step(fetched, pause + rejected + kept, "whole", 0, "recording"),
+        step(between, pause, "rejected", left),
+        step(windows, rejected + kept, "whole", 0),
+    ]
+    for line in first:
+        left -= line.duration_ms
+        steps.append(step(line, written[line.name], "rejected", left))
+    total = Tally(name="Kept", num=summary.kept.num, duration_ms=summary.kept.duration_ms)
+    steps.append(step(total, kept, "kept", 0))
+    start = 0
+    for line in summary.kinds:
+        steps.append(step(line, written[line.name], "part", start))
+        start += line.duration_ms
+    shards = Tally(name="In shards", num=summary.shards.num_samples, duration_ms=summary.shards.duration_ms)
+    [held] = wording.in_units([shards.duration_ms], whole)
+    steps.append(step(shards, kept if shards.duration_ms == total.duration_ms else held, "kept", 0, "sample"))
+    return steps
+
+
+def _written(lines: Sequence[Tally], whole_ms: int, total: int) -> dict[str, int]:
+    units = wording.in_units([line.duration_ms for line in lines], whole_ms, total)
+    return dict(zip([line.name for line in lines], units, strict=True))
+
+
+def confusion(cells: Sequence[Cell]) -> Matrix:
+    """Arrange recordings as a table whose columns stand in the order of the rows, so that agreement is a diagonal."""
+    table = matrix(cells, count="num", max_rows=MAX_CONFUSED)
+    sums: Counter[tuple[str, str]] = Counter()
+    rows = [name for name, _, _ in table.rows]
+    columns = [name for name in rows if name != OTHERS]
+    found = [name for name in _ordered((cell.column, cell.num) for cell in cells) if name not in columns]
+    columns += found[: MAX_CONFUSED - len(columns)]
+    if len(found) > len(columns) - len(rows) or OTHERS in rows:
+        columns.append(OTHERS)
     for cell in cells:
-        amounts[cell.row, OTHERS if cell.column in rest else cell.column] += cell.duration_ms
-    names = _ordered((cell.row, cell.duration_ms) for cell in cells)
-    values = {name: tuple(amounts[name, column] for column in columns) for name in names}
+        sums[cell.row if cell.row in rows else OTHERS, cell.column if cell.column in columns else OTHERS] += cell.num
+    shown = [name for name in columns if any(sums[row, name] for row in rows)]
+    values = {row: tuple(sums[row, name] for name in shown) for row in rows}
+    totals = tuple(sum(row[index] for row in values.values()) for index in range(len(shown)))
+    return Matrix(
+        columns=tuple(shown),
+        rows=tuple((name, row, sum(row)) for name, row in values.items()),
+        totals=totals,
+        total=sum(totals),
+    )
+
+
+def matrix(cells: Sequence[Cell], last: str = "", count: str = "duration_ms", max_rows: int = MAX_ROWS) -> Matrix:
+    """Arrange cells as a table; columns beyond the eighth and rows beyond `max_rows` are one, `last` is at the end."""
+    amounts = [(cell.row, cell.column, int(getattr(cell, count))) for cell in cells]
+    by_column = _ordered((column, amount) for _, column, amount in amounts)
+    by_row = _ordered((row, amount) for row, _, amount in amounts)
+    shown = [name for name in by_column if name != last][:MAX_COLUMNS]
+    rest, deep = set(by_column) - {*shown, last}, set(by_row[max_rows:])
+    columns = (*shown, *([OTHERS] if rest else []), *([last] if last in by_column else []))
+    sums: Counter[tuple[str, str]] = Counter()
+    for row, column, amount in amounts:
+        sums[OTHERS if row in deep else row, OTHERS if column in rest else column] += amount
+    names = [*by_row[:max_rows], *([OTHERS] if deep and OTHERS not in by_row[:max_rows] else [])]
+    values = {name: tuple(sums[name, column] for column in columns) for name in names}
     totals = tuple(sum(row[index] for row in values.values()) for index in range(len(columns)))
     return Matrix(
         columns=columns,
@@ -120,41 +197,35 @@ def _ordered(pairs: Iterable[tuple[str, int]]) -> list[str]:
     return sorted(amounts, key=lambda name: (-amounts[name], name))
 
 
-def bars(signal: Signal) -> list[Bar]:
-    """Scale a histogram to 100 by 100; a bin with anything in it is seen."""
-    if not signal.bins:
-        return []
-    low, span = signal.bins[0].start, signal.bins[-1].end - signal.bins[0].start
-    gap = BOOL_GAP if signal.is_bool else GAP
-    highest = max(1, *(item.num_kept + item.num_rejected for item in signal.bins))
-    return [
-        Bar(
-            left=100 * (item.start - low) / span + gap * 100 / len(signal.bins),
-            width=(1 - 2 * gap) * 100 * (item.end - item.start) / span,
-            kept=_height(item.num_kept, highest),
-            rejected=_height(item.num_rejected, highest),
-        )
-        for item in signal.bins
-        if item.num_kept or item.num_rejected
+def licenses(summary: Summary) -> list[License]:
+    """Put the states of each licence's candidates together, most kept audio first."""
+    rows: dict[str, Counter[str]] = {}
+    for cell in summary.rights.licenses:
+        row = rows.setdefault(cell.row, Counter())
+        row.update(num=cell.num, kept_ms=cell.duration_ms)
+        row["accepted"] += cell.num if cell.column == "accepted" else 0
+    found = [
+        License(name=name, num=row["num"], num_accepted=row["accepted"], kept_ms=row["kept_ms"])
+        for name, row in rows.items()
     ]
+    return sorted(found, key=lambda line: (-line.kept_ms, -line.num, line.name))
 
 
-def marks(signal: Signal) -> list[Mark]:
-    """Place a signal's limits over its histogram."""
-    if not signal.bins or signal.is_bool:
-        return []
-    low, span = signal.bins[0].start, signal.bins[-1].end - signal.bins[0].start
-    return [
-        Mark(left=100 * (float(limit) - low) / span, text=f"{name} {limit:g}", why=item.why)
-        for item in signal.thresholds
-        for name, limit in item.keep.items()
-    ]
+def ruled(summary: Summary) -> tuple[list[Signal], list[Signal]]:
+    """Part signals into those a rule judges by, the costliest rules first, and the others."""
+    any_ms = {reason.name: reason.any.duration_ms for reason in summary.reasons}
+    judged = [item for item in summary.signals if item.thresholds]
+    judged.sort(key=lambda item: -max(any_ms.get(rule.reason, 0) for rule in item.thresholds))
+    return judged, [item for item in summary.signals if not item.thresholds]
+
+
+def yes_and_no(signal: Signal) -> tuple[tuple[str, int, int], ...]:
+    """Return answer, kept and rejected windows of a yes-or-no signal."""
+    return tuple(
+        (name, item.num_kept, item.num_rejected) for name, item in zip(("no", "yes"), signal.bins, strict=True)
+    )
 
 
 def biggest(lines: Sequence[Tally]) -> int:
     """Return the largest number of a list, at least 1, to scale bars by."""
     return max([1, *(line.num for line in lines)])
-
-
-def _height(number: int, highest: int) -> float:
-    return max(1.5, 96 * number / highest) if number else 0.0

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.report.summary import Summary
 
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
+_SIDES = {"min": "at least", "max": "at most", "equals": "only"}
+_STAGE_REASONS = {
+    "duplicate": "another recording holds the same and stands for it",
+    "contaminated": "holds part of an evaluation set",
+    "synthetic_held_out": "synthetic speech drawn for a held-out split",
+    "language_mismatch": "the text is neither in the language spoken nor an English translation of it",
+    "unknown_language": "the language of the text cannot be told",
+    "speech_without_text": "speech that nobody captioned is neither transcript nor silence",
+    "taken_down": "on a take-down list",
+    "unmeasured": "what decides it was not measured",
+}
 
 
 def hours(duration_ms: int) -> str:
@@ -22,6 +35,48 @@ def hours_of(duration_ms: int, whole_ms: int) -> str:
     if whole_ms < HOUR_MS:
         return f"{duration_ms / MINUTE_MS:.1f} min"
     return f"{duration_ms / HOUR_MS:,.{2 if whole_ms < 100 * HOUR_MS else 1}f} h"
+
+
+def in_units(parts_ms: Sequence[int], whole_ms: int, total: int | None = None) -> list[int]:
+    """Round parts to the last digit shown of a whole, so that they add up to `total` units, else to their own sum.
+
+    The parts with the largest remainders are rounded up, as seats are given to parties.
+    """
+    unit_ms = _unit_ms(whole_ms)
+    counts = [part // unit_ms for part in parts_ms]
+    missing = ((sum(parts_ms) + unit_ms // 2) // unit_ms if total is None else total) - sum(counts)
+    by_remainder = sorted(range(len(parts_ms)), key=lambda index: -(parts_ms[index] % unit_ms))
+    for index in by_remainder[: max(0, missing)]:
+        counts[index] += 1
+    return counts
+
+
+def written(units: int, whole_ms: int) -> str:
+    """Write a number of units (see `in_units`) of a whole, in minutes or hours."""
+    return hours_of(units * _unit_ms(whole_ms), whole_ms)
+
+
+def _unit_ms(whole_ms: int) -> int:
+    if whole_ms < HOUR_MS:
+        return MINUTE_MS // 10
+    return HOUR_MS // (100 if whole_ms < 100 * HOUR_MS else 10)
+
+
+def bare(duration_ms: int, whole_ms: int) -> str:
+    """Write a duration in the unit of the whole it is part of, without the unit."""
+    return hours_of(duration_ms, whole_ms).rpartition(" ")[0]
+
+
+def unit(whole_ms: int) -> str:
+    """Name the unit that parts of a whole are written in."""
+    return hours_of(0, whole_ms).rpartition(" ")[2]
+
+
+def change(before_ms: int, after_ms: int) -> str:
+    """Write what was added or lost: +5.2 min, −34 s, or = for nothing."""
+    if before_ms == after_ms:
+        return "="
+    return f"{'+' if after_ms > before_ms else '−'}{hours(abs(after_ms - before_ms))}"
 
 
 def count(total: int, singular: str = "") -> str:
@@ -65,6 +120,16 @@ def clock(position_ms: int) -> str:
 def words(name: str) -> str:
     """Write a column's or reason's name as words."""
     return name.replace("_", " ").replace(":", ": ")
+
+
+def explained(reason: str) -> str:
+    """Say what a reason that no rule gives means; '' for others."""
+    return next((text for name, text in _STAGE_REASONS.items() if reason.startswith(name)), "")
+
+
+def limit(side: str, value: float | bool) -> str:
+    """Write a limit as what is kept: at least 0.5, at most 30, only yes."""
+    return f"{_SIDES.get(side, side)} {number(value)}"
 
 
 def verdict(summary: Summary) -> list[str]:

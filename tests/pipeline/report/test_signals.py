@@ -5,8 +5,8 @@ import pyarrow as pa
 from pipeline.report.inputs import Threshold
 from pipeline.report.signals import NUM_BINS, signals
 from pipeline.report.summary import summarise
-from pipeline.report.view import bars, marks
-from tests.pipeline.report.run import nothing, tables_of_run
+from pipeline.report.view import yes_and_no
+from tests.pipeline.report.run import nothing, run_of, tables_of_run
 
 
 def _family(**columns: pa.Array) -> dict[str, pa.Table]:
@@ -17,25 +17,29 @@ KEPT = pa.chunked_array([[True, True, False, False]])
 
 
 def test_every_window_is_in_a_bin_or_null() -> None:
-    rate = next(item for item in summarise(tables_of_run()).signals if item.column == "chars_per_s")
+    rate = next(item for item in summarise(run_of(tables_of_run())).signals if item.column == "chars_per_s")
     assert sum(item.num_kept for item in rate.bins) == 2
     assert sum(item.num_rejected for item in rate.bins) == 4
     assert (rate.num_null, rate.median) == (1, 14.5)
     assert rate.doc == "characters per second of cue time; null without cues"
 
 
-def test_limits_lie_within_the_histogram() -> None:
+def test_limits_lie_within_the_histogram_with_room_beyond() -> None:
     limit = Threshold(reason="far", column="x", keep={"max": 9.0}, why="measured")
     [signal] = signals(_family(x=pa.array([0.0, 1.0, 2.0, 3.0])), KEPT, (limit,))
-    assert (signal.bins[0].start, signal.bins[-1].end, len(signal.bins)) == (0.0, 9.0, NUM_BINS)
-    [mark] = marks(signal)
-    assert (mark.left, mark.text) == (100.0, "max 9")
+    assert (signal.bins[0].start, len(signal.bins)) == (0.0, NUM_BINS)
+    assert 9.0 < signal.bins[-1].end < 10.0
+
+
+def test_a_limit_that_stands_for_none_does_not_flatten_the_histogram() -> None:
+    limit = Threshold(reason="cap", column="x", keep={"max": 1_000_000}, why="no cap")
+    [signal] = signals(_family(x=pa.array([0, 1, 2, 3])), KEPT, (limit,))
+    assert signal.bins[-1].end == 4.0
 
 
 def test_yes_and_no_are_two_bins() -> None:
     [signal] = signals(_family(x=pa.array([True, True, True, None])), KEPT, ())
-    assert [(item.num_kept, item.num_rejected) for item in signal.bins] == [(0, 0), (2, 1)]
-    assert len(bars(signal)) == 1
+    assert yes_and_no(signal) == (("no", 0, 0), ("yes", 2, 1))
 
 
 def test_whole_numbers_have_whole_bins() -> None:
@@ -50,7 +54,7 @@ def test_one_value_and_infinity_and_no_value_have_histograms_too() -> None:
     [silent] = signals(_family(x=pa.array([float("-inf"), -20.0, float("nan"), None])), KEPT, ())
     assert silent.num_null == 3
     [empty] = signals(_family(x=pa.array([None] * 4, pa.float64())), KEPT, ())
-    assert (empty.bins, empty.median, bars(empty)) == ((), None, [])
+    assert (empty.bins, empty.median) == ((), None)
 
 
 def test_text_columns_have_no_histogram() -> None:
@@ -58,4 +62,4 @@ def test_text_columns_have_no_histogram() -> None:
 
 
 def test_no_windows_have_no_histogram() -> None:
-    assert all(signal.bins == () for signal in summarise(nothing()).signals)
+    assert all(signal.bins == () for signal in summarise(run_of(nothing())).signals)

@@ -1,19 +1,23 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.report.counts import Cell, Tally, crosstab, tally
+from pipeline.ranking import Place
+from pipeline.report.counts import OTHERS, Cell, Counts, Tally
+from pipeline.report.samples import WINDOWS_PER_GROUP
 from pipeline.report.summary import Shards, Summary, summarise
-from tests.pipeline.report.run import nothing, tables_of_run, without
+from tests.pipeline.report.run import PAYLOAD, changed, nothing, run_of, tables_of_run, without
 
 
 @pytest.fixture(scope="module")
 def summary() -> Summary:
-    return summarise(tables_of_run())
+    return summarise(run_of(tables_of_run()))
 
 
 def _line(name: str, num: int, seconds: int) -> Tally:
@@ -49,10 +53,7 @@ def test_a_reason_says_where_it_comes_first_where_it_stands_and_where_it_is_alon
 
 
 def test_a_reason_that_never_comes_first_is_listed_too() -> None:
-    inputs = tables_of_run()
-    rows = inputs.decision.to_pylist()
-    rows[3]["reasons"] = ["repeated_lines", "late"]
-    summary = summarise(replace(inputs, decision=pa.Table.from_pylist(rows, schema=inputs.decision.schema)))
+    summary = summarise(run_of(changed(tables_of_run(), "decision", 3, reasons=["repeated_lines", "late"])))
     late = summary.reasons[-1]
     assert (late.name, late.first.num, late.any.num) == ("late", 0, 1)
 
@@ -82,9 +83,56 @@ def test_shards_are_added_up(summary: Summary) -> None:
     assert summary.shards == Shards(num_shards=1, num_samples=3, num_bytes=1_500_000, duration_ms=65_000)
 
 
-def test_examples_of_a_reason_come_from_different_recordings(summary: Summary) -> None:
-    [example] = next(reason.examples for reason in summary.reasons if reason.name == "repeated_lines")
-    assert (example.segment_id, example.start_ms) == ("loop:0", 0)
+def test_windows_are_drawn_for_each_reason_and_kind_each_of_another_recording(summary: Summary) -> None:
+    drawn = {group: [window.segment_id for window in windows] for group, windows in summary.drawn.items()}
+    assert drawn.keys() == {
+        *("duplicate:exact_audio", "fast", "repeated_lines"),
+        *("kept: no_speech", "kept: transcribe", "kept: translate"),
+    }
+    [loop] = summary.drawn["repeated_lines"]
+    assert (loop.recording_id, loop.lang, loop.license) == ("loop", "en", PAYLOAD)
+
+
+def test_what_rejects_a_window_comes_first_in_what_is_shown_of_it(summary: Summary) -> None:
+    [window] = summary.drawn["fast"]
+    assert [(item.column, item.value, item.is_beyond) for item in window.measured] == [("chars_per_s", 41.0, True)]
+
+
+def test_what_was_taken_down_is_not_shown() -> None:
+    tables = changed(tables_of_run(), "decision", 6, reason="taken_down", reasons=["taken_down"])
+    assert "taken_down" not in summarise(run_of(tables)).drawn
+
+
+def test_a_duplicate_comes_with_its_partner_and_their_likeness(summary: Summary) -> None:
+    [pair] = summary.pairs
+    assert (pair.method, pair.recording_id, pair.partner_url) == ("exact_audio", "same", "http://h/audio/good.mp3")
+    assert pair.similarity == 0.98
+
+
+def test_contamination_names_the_item(summary: Summary) -> None:
+    assert [(row.eval_set, row.item) for row in summary.in_evals] == [("fleurs", PAYLOAD)]
+
+
+def test_places_are_ranked_by_wrong_audio(summary: Summary) -> None:
+    worst = summary.places[0]
+    assert isinstance(worst, Place) and worst.error == pytest.approx(48 / 98)
+    assert {place.level for place in summary.places} == {"source", "host", "feed"}
+
+
+def test_texts_are_counted_by_author_and_by_language(summary: Summary) -> None:
+    origins = {(cell.row, cell.column): cell.num for cell in summary.texts.origins}
+    assert origins == {("sw", "human by its style"): 2, ("en", "said to be machine"): 1}
+    assert [line.name for line in summary.texts.signs] == [PAYLOAD]
+    assert {(cell.row, cell.column): cell.num for cell in summary.texts.heard} == {("sw", "sw"): 2, ("sw", "en"): 1}
+
+
+def test_licences_and_refusals_are_counted_by_candidate(summary: Summary) -> None:
+    assert {cell.column: (cell.num, cell.duration_ms) for cell in summary.rights.licenses} == {
+        "accepted": (1, 65_000),
+        "rejected": (2, 0),
+        "opted_out": (1, 0),
+    }
+    assert [(cell.row, cell.column, cell.num) for cell in summary.rights.refusals] == [("opted_out", PAYLOAD, 1)]
 
 
 def test_failures_are_listed_with_what_the_server_said(summary: Summary) -> None:
@@ -93,41 +141,101 @@ def test_failures_are_listed_with_what_the_server_said(summary: Summary) -> None
 
 
 def test_a_run_that_found_nothing_is_a_summary_of_nothing() -> None:
-    summary = summarise(nothing())
+    summary = summarise(run_of(nothing()))
     assert (summary.num_candidates, summary.audio.duration_ms, summary.reasons) == (0, 0, ())
+
+
+def test_a_run_without_parts_is_a_summary_of_nothing() -> None:
+    summary = summarise(run_of(nothing(), num_parts=0))
+    assert (summary.num_candidates, summary.sample.num, summary.signals) == (0, 0, ())
+
+
+def test_one_row_is_a_run_too() -> None:
+    one = {name: table.slice(0, 1) for name, table in tables_of_run().items()}
+    summary = summarise(run_of(one))
+    assert (summary.num_candidates, summary.kept.num, summary.between_ms) == (1, 1, 40_000)
+
+
+def test_a_hundred_thousand_windows_count_as_often_as_one_run_of_them() -> None:
+    times = 14_300
+    copies = pa.array([f"{number}-" for number in range(times)])
+
+    def many(table: pa.Table) -> pa.Table:
+        rows = np.tile(np.arange(table.num_rows), times)
+        tiled = table.take(pa.array(rows))
+        prefix = copies.take(pa.array(np.repeat(np.arange(times), table.num_rows)))
+        for name in {"candidate_id", "recording_id", "segment_id"} & set(table.column_names):
+            place = table.schema.get_field_index(name)
+            tiled = tiled.set_column(place, name, pc.binary_join_element_wise(prefix, tiled[name], ""))
+        return tiled
+
+    summary = summarise(run_of({name: many(table) for name, table in tables_of_run().items()}, labels=()))
+    assert (summary.windows.num, summary.kept.num) == (7 * times, 3 * times)
+    assert summary.reasons[0].first == _line("duplicate:exact_audio", times, 20 * times)
+    assert sum(map(len, summary.drawn.values())) == 6 * WINDOWS_PER_GROUP
+
+
+@pytest.mark.parametrize("num_parts", [2, 4])
+def test_parts_add_up_to_the_same_summary(summary: Summary, num_parts: int) -> None:
+    assert summarise(run_of(tables_of_run(), num_parts)) == summary
+
+
+def test_the_distributions_of_a_large_run_are_drawn_of_a_sample_and_everything_else_is_not() -> None:
+    tables = tables_of_run()
+    summary = summarise(run_of(tables), sample_windows=3)
+    assert 0 < summary.sample.num < summary.sample.of == 7
+    assert summary.windows.num == 7
+    [rates] = [signal for signal in summary.signals if signal.column == "chars_per_s"]
+    assert sum(item.num_kept + item.num_rejected for item in rates.bins) + rates.num_null == summary.sample.num
 
 
 @pytest.mark.parametrize(
     ("name", "row", "complaint"),
     [
-        ("candidate", 0, "3 candidates and 4 recordings"),
+        ("candidate", 0, "3 candidates, 4 recordings and 4 rows of the ledger"),
+        ("ledger", 0, "4 candidates, 4 recordings and 3 rows of the ledger"),
         ("decision", 2, "do not describe the same segments"),
         ("cluster", 6, "do not describe the same segments"),
+        ("timing", 6, "do not describe the same segments"),
     ],
 )
 def test_tables_of_different_runs_are_refused(name: str, row: int, complaint: str) -> None:
     with pytest.raises(DataError, match=complaint):
-        summarise(without(tables_of_run(), name, row))
+        summarise(run_of(without(tables_of_run(), name, row)))
 
 
 def test_windows_of_lost_recordings_are_refused() -> None:
-    inputs = without(without(tables_of_run(), "recording", 0), "candidate", 0)
+    tables = tables_of_run()
+    for name in ("recording", "candidate", "ledger"):
+        tables = without(tables, name, 0)
     with pytest.raises(DataError, match="63000 ms more windows than audio"):
-        summarise(inputs)
+        summarise(run_of(tables))
 
 
 def test_a_first_reason_that_is_none_of_the_reasons_is_refused() -> None:
-    inputs = tables_of_run()
-    rows = inputs.decision.to_pylist()
-    rows[3]["reason"] = "ghost"
+    tables = changed(tables_of_run(), "decision", 3, reason="ghost")
     with pytest.raises(DataError, match="report counts 6 windows kept and rejected; expected 7"):
-        summarise(replace(inputs, decision=pa.Table.from_pylist(rows, schema=inputs.decision.schema)))
+        summarise(run_of(tables))
+
+
+def _count(counts: Counts, **columns: Any) -> Counts:
+    counts.add(pa.table(columns))
+    return counts
 
 
 def test_null_is_counted_as_unknown() -> None:
-    table = pa.table({"kind": ["a", None], "duration_ms": pa.array([None, 5], pa.int64())})
-    assert tally(table, "kind") == (
+    columns = {"kind": ["a", None], "duration_ms": pa.array([None, 5], pa.int64())}
+    assert _count(Counts("kind"), **columns).tallies() == (
         Tally(name="unknown", num=1, duration_ms=5),
         Tally(name="a", num=1, duration_ms=0),
     )
-    assert [cell.row for cell in crosstab(table, "kind", "kind")] == ["a", "unknown"]
+    assert [cell.row for cell in _count(Counts("kind", "kind"), **columns).cells()] == ["a", "unknown"]
+
+
+def test_too_many_names_are_counted_together_and_still_add_up() -> None:
+    counts = _count(Counts("kind", max_names=2), kind=list("abcde"), duration_ms=[5, 4, 3, 2, 1])
+    assert counts.tallies() == (
+        Tally(name=OTHERS, num=3, duration_ms=6),
+        Tally(name="a", num=1, duration_ms=5),
+        Tally(name="b", num=1, duration_ms=4),
+    )

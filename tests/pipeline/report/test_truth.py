@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from pipeline.report.summary import summarise
 from pipeline.report.truth import DefectRow, ReasonRow, Truth
-from tests.pipeline.report.run import LABELS, tables_of_run
+from tests.pipeline.report.run import LABELS, Tables, changed, run_of, tables_of_run
 
 
-def truth_of(labels: list[dict[str, Any]]) -> Truth:
-    truth = summarise(replace(tables_of_run(), labels=pa.Table.from_pylist(labels))).truth
+def truth_of(labels: list[dict[str, Any]], tables: Tables | None = None) -> Truth:
+    truth = summarise(run_of(tables or tables_of_run(), num_parts=2, labels=labels)).truth
     assert truth is not None
     return truth
 
@@ -64,29 +62,17 @@ def test_the_wrong_task_is_a_wrong_verdict() -> None:
 
 
 def test_a_failure_counts_as_kept_out() -> None:
-    inputs = tables_of_run()
-    rows = inputs.recording.to_pylist()
-    rows[3]["audio_url"] = "http://h/gone.mp3"
+    tables = changed(tables_of_run(), "recording", 3, audio_url="http://h/gone.mp3")
     labels = [{"audio_url": "gone.mp3", "defect": "empty_file", "expected": "failed:undecodable"}]
-    recordings = pa.Table.from_pylist(rows, schema=inputs.recording.schema)
-    truth = summarise(replace(inputs, recording=recordings, labels=pa.Table.from_pylist(labels))).truth
-    assert truth is not None and (truth.recall, truth.precision) == (1.0, 1.0)
+    truth = truth_of(labels, tables)
+    assert (truth.recall, truth.precision) == (1.0, 1.0)
     assert truth.defects[0].verdicts == (("failed: http_404", 1),)
 
 
 def test_a_pause_kept_as_no_speech_does_not_save_a_bad_recording() -> None:
-    inputs = tables_of_run()
-    rows = inputs.segment.to_pylist()
-    rows[3]["text"] = None
-    decisions = inputs.decision.to_pylist()
-    decisions[3] |= {"kept": True, "reason": "kept", "reasons": [], "kind": "no_speech"}
-    changed = replace(
-        inputs,
-        segment=pa.Table.from_pylist(rows, schema=inputs.segment.schema),
-        decision=pa.Table.from_pylist(decisions, schema=inputs.decision.schema),
-    )
-    truth = summarise(changed).truth
-    assert truth is not None and truth.recall == 1.0
+    tables = changed(tables_of_run(), "segment", 3, text=None)
+    verdict = {"kept": True, "reason": "kept", "reasons": [], "kind": "no_speech"}
+    assert truth_of(list(LABELS), changed(tables, "decision", 3, **verdict)).recall == 1.0
 
 
 def test_without_labels_that_match_there_is_nothing_to_divide() -> None:
