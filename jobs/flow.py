@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from jobs.executor import Done, Executor
+from jobs.progress import Step
 from pipeline import artifact, tables
 from pipeline.artifact import Artifact
-from pipeline.errors import DataError, UserError
+from pipeline.errors import DataError, QuarantineError, UserError
 from pipeline.stage import Output, Stage, Unit, run_unit
 
 log = logging.getLogger(__name__)
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,22 +94,22 @@ class Flow:
         return units
 
     def _execute(self, stage: Stage, units: list[Unit], num_units: int) -> None:
-        num_done = num_units - len(units)
-        failed: list[Done] = []
-        self.progress(stage.name, num_done, num_units)
+        start_s, failed = time.monotonic(), list[Done]()
+        step = Step(stage=stage.name, num_units=num_units, num_before=num_units - len(units))
+        self.progress(step)
         for done in self.executor.run(run_unit, units):
-            num_done += 1
             if done.error is not None:
                 failed.append(done)
                 log.error("%s unit %d is quarantined: %s", stage.name, done.unit.index, done.error)
-            self.progress(stage.name, num_done, num_units)
+            step = _after(step, done, time.monotonic() - start_s)
+            self.progress(step)
         failed.sort(key=lambda done: done.unit.index)
         for done in failed:
             if done.is_mistake:
                 raise UserError(done.error)
         if failed:
             listed = "; ".join(f"unit {done.unit.index}: {done.error}" for done in failed[:5])
-            raise DataError(
+            raise QuarantineError(
                 f"stage {stage.name!r} failed on {len(failed)} of {num_units} units ({listed}); "
                 "run again to try only these"
             )
@@ -122,6 +124,18 @@ class Flow:
         identity = _identity(output, stage, known)
         earlier = artifact.previous_identities(self.root_uri, output.name)
         return f"{head}  stale: {_nearest_difference(identity, earlier)}"
+
+
+def _after(step: Step, done: Done, wall_s: float) -> Step:
+    return replace(
+        step,
+        num_done=step.num_done + 1,
+        num_failed=step.num_failed + (done.error is not None),
+        audio_ms=step.audio_ms + done.audio_ms,
+        core_s=step.core_s + done.time_s,
+        cpu_s=step.cpu_s + done.cpu_s,
+        wall_s=wall_s,
+    )
 
 
 def _places(stage: Stage, known: Mapping[str, Artifact], root_uri: str) -> dict[str, Artifact]:

@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.executor import ATTEMPTS, ExecutorConfig, SerialExecutor, make_executor
+from jobs.executor import ATTEMPTS, ExecutorConfig, RayExecutor, SerialExecutor, make_executor
 from jobs.flow import Flow
+from jobs.progress import Step
 from pipeline import artifact, tables
 from pipeline.artifact import Artifact
-from pipeline.errors import DataError, UserError
-from pipeline.stage import PART, Context, Output, Stage, Tables, same_segments, split_by_part
+from pipeline.errors import DataError, QuarantineError, UserError
+from pipeline.stage import PART, Context, Output, Stage, Tables, audio_ms, same_segments, split_by_part
 
 IN = pa.schema([("segment_id", pa.string())])
 OUT = pa.schema([("segment_id", pa.string()), ("size", pa.int64())])
@@ -259,6 +260,48 @@ def test_every_unit_reads_a_shared_input_whole_and_is_made_again_when_it_changes
 def test_an_unknown_executor_is_named() -> None:
     with pytest.raises(UserError, match="executor.kind 'rya' does not exist; .* did you mean 'ray'"):
         make_executor(ExecutorConfig(kind="rya", address=None, num_cpus=None, units_in_flight=1))
+
+
+def test_a_cluster_that_cannot_be_joined_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise ConnectionError("Failed to connect to Ray cluster.\nlong story")
+
+    def joining(address: str) -> RayExecutor:
+        return RayExecutor(ExecutorConfig(kind="ray", address=address, num_cpus=None, units_in_flight=1))
+
+    monkeypatch.setattr("ray.init", refuse)
+    with pytest.raises(
+        UserError, match=r"^ray cluster auto cannot be used: Failed to connect to Ray cluster\.; expected"
+    ):
+        joining("auto").describe()
+    with pytest.raises(UserError, match="^ray cluster 127.0.0.1:1 does not answer: .*refused; expected host:port of"):
+        joining("127.0.0.1:1").describe()
+
+
+def test_progress_counts_audio_time_and_failures_of_this_run_only(tmp_path: Path) -> None:
+    target, broken, steps = flow(tmp_path), tmp_path / "broken", list[Step]()
+    target = replace(target, progress=steps.append)
+    broken.write_text("ccc")
+    with pytest.raises(QuarantineError):
+        target.run([measure_stage(Measure(str(broken)))], source(target))
+    assert [(step.num_before, step.num_done, step.num_failed) for step in steps] == [(0, 0, 0), (0, 1, 0), (0, 2, 1)]
+    assert steps[-1].core_s > 0 and steps[-1].audio_ms == 0
+    broken.write_text("")
+    target.run([measure_stage(Measure(str(broken)))], source(target))
+    assert [(step.num_before, step.num_done, step.num_left) for step in steps[3:]] == [(1, 0, 1), (1, 1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "length_ms"),
+    [
+        ({"duration_ms": [1_000, None, 500]}, 1_500),
+        ({"start_ms": [0, 1_000], "end_ms": [700, 2_000]}, 1_700),
+        ({"duration_ms": pa.array([], pa.int64())}, 0),
+        ({"segment_id": ["a"]}, 0),
+    ],
+)
+def test_the_audio_of_a_unit_is_what_its_first_telling_table_says(columns: Mapping[str, Any], length_ms: int) -> None:
+    assert audio_ms([pa.table({"segment_id": ["a"]}), pa.table(columns)]) == length_ms
 
 
 def test_quarantine_is_logged_with_the_unit(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -75,9 +75,9 @@ def test_a_second_run_does_nothing_and_says_the_same(finished: tuple[Path, str])
     assert before == {path: path.stat().st_mtime_ns for path in (data / "artifacts").rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_runs_on_what_ingest_leaves(finished: tuple[Path, str], path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+@pytest.mark.parametrize("name", ["explore_corpus", "mixture_and_hours"])
+def test_a_notebook_runs_on_what_ingest_leaves(finished: tuple[Path, str], name: str) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(finished[0].parent)}}).execute()
 
 
@@ -111,7 +111,10 @@ def test_a_ray_run_killed_at_any_second_ends_in_the_same_bytes(
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("fetch.max_durations_ms=1", "Key 'max_durations_ms' is not in struct"),
+        (
+            "fetch.max_durations_ms=1",
+            "setting 'fetch.max_durations_ms' does not exist; .* did you mean 'fetch.max_duration_ms'",
+        ),
         ("+fetch.max_durations_ms=1", "'max_durations_ms' does not exist; .* did you mean 'max_duration_ms'"),
         ("source=folder", "source.root"),
         ("executor.kind=rya", "did you mean 'ray'"),
