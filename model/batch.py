@@ -5,7 +5,7 @@ Tensor suffixes: B rows, N samples, L tokens, M masks, S audio positions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -25,6 +25,7 @@ class Example:
     `spoken`, `flat_targets` and `spans` are for model/alignment.py; no bytes where the text is not what is said.
     """
 
+    segment_id: str
     audio: NDArray[np.float32]
     encoded: Encoded
     inputs: list[int]
@@ -53,6 +54,7 @@ class Batch:
     time_masks_BM2: Tensor
     flat_targets_BS: Tensor
     spans_BL2: Tensor
+    segment_ids: tuple[str, ...]
     spoken: tuple[bytes, ...]
     texts: tuple[str, ...]
     tasks: tuple[str, ...]
@@ -61,44 +63,48 @@ class Batch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
         """Return the batch with its tensors on a device."""
-        tensors = {item.name: getattr(self, item.name) for item in fields(self)}
-        moved = {
-            name: value.to(device, non_blocking=non_blocking)
-            for name, value in tensors.items()
-            if isinstance(value, Tensor)
-        }
-        return replace(self, **moved)
+        return self._with(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """Return the batch in memory that a GPU copies from by itself; a DataLoader that pins calls this."""
+        return self._with(Tensor.pin_memory)
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return replace(self, **{name: change(value) for name, value in values.items() if isinstance(value, Tensor)})
 
 
 def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -> Batch:
     """Pad examples to the longest audio and the longest text among them."""
     num_samples = [len(example.audio) for example in examples]
     num_tokens = [len(example.encoded.tokens) for example in examples]
-    audio_BN = torch.zeros(len(examples), max(num_samples))
-    tokens_BL = torch.full((len(examples), max(num_tokens)), pad_token)
-    spans_BL2 = torch.zeros(*tokens_BL.shape, 2, dtype=torch.long)
-    inputs_BL = tokens_BL.clone()
-    loss_mask_BL = torch.zeros(tokens_BL.shape, dtype=torch.bool)
-    targets_BS = torch.full((len(examples), max(len(example.flat_targets) for example in examples)), IGNORED)
+    audio_BN = np.empty((len(examples), max(num_samples)), dtype=np.float32)
+    tokens_BL = np.full((len(examples), max(num_tokens)), pad_token)
+    inputs_BL = tokens_BL.copy()
+    loss_mask_BL = np.zeros(tokens_BL.shape, dtype=np.bool_)
+    spans_BL2 = np.zeros((*tokens_BL.shape, 2), dtype=np.int64)
+    targets_BS = np.full((len(examples), max(len(example.flat_targets) for example in examples)), IGNORED)
     for row, example in enumerate(examples):
-        audio_BN[row, : num_samples[row]] = torch.from_numpy(example.audio)
-        tokens_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.tokens)
-        inputs_BL[row, : num_tokens[row]] = torch.tensor(example.inputs)
-        loss_mask_BL[row, : num_tokens[row]] = torch.tensor(example.encoded.loss_mask)
+        audio_BN[row, : num_samples[row]] = example.audio
+        audio_BN[row, num_samples[row] :] = 0.0
+        tokens_BL[row, : num_tokens[row]] = example.encoded.tokens
+        inputs_BL[row, : num_tokens[row]] = example.inputs
+        loss_mask_BL[row, : num_tokens[row]] = example.encoded.loss_mask
         if example.spoken:
-            targets_BS[row, : len(example.flat_targets)] = torch.from_numpy(example.flat_targets)
-            spans_BL2[row, : num_tokens[row]] = torch.from_numpy(example.spans)
+            targets_BS[row, : len(example.flat_targets)] = example.flat_targets
+            spans_BL2[row, : num_tokens[row]] = example.spans
     return Batch(
-        audio_BN=audio_BN,
+        audio_BN=torch.from_numpy(audio_BN),
         num_samples_B=torch.tensor(num_samples),
-        inputs_BL=inputs_BL,
-        tokens_BL=tokens_BL,
-        loss_mask_BL=loss_mask_BL,
+        inputs_BL=torch.from_numpy(inputs_BL),
+        tokens_BL=torch.from_numpy(tokens_BL),
+        loss_mask_BL=torch.from_numpy(loss_mask_BL),
         weights_B=torch.tensor([example.weight for example in examples]),
         freq_masks_BM2=torch.from_numpy(np.stack([example.freq_masks for example in examples])),
         time_masks_BM2=torch.from_numpy(np.stack([example.time_masks for example in examples])),
-        flat_targets_BS=targets_BS,
-        spans_BL2=spans_BL2,
+        flat_targets_BS=torch.from_numpy(targets_BS),
+        spans_BL2=torch.from_numpy(spans_BL2),
+        segment_ids=tuple(example.segment_id for example in examples),
         spoken=tuple(example.spoken for example in examples),
         texts=tuple(example.text for example in examples),
         tasks=tuple(example.task for example in examples),

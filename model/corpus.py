@@ -6,27 +6,28 @@ shard, the same on every machine, and the shard is named in the log.
 
 Samples that were taken down are never returned. Their places stay, so that neither the order of a run nor the position
 it resumes at moves: such a place gives another sample of its stream, spread evenly over those that stand, and every
-other place gives what it gave. Hours count what is in the shards. A stream of which nothing stands is gone.
+other place gives what it gave. A stream of which nothing stands is gone.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from model.cache import ShardCache, ShardReader
-from model.mel import SAMPLE_RATE
+from model.cache import ReadAhead, ShardCache, ShardReader
 from model.mixture import POOLED_TASKS, stream_name
 from model.sample import Cue, Sample
+from model.sound import decode_sound
 from pipeline import artifact, store, tar
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError, UserError, unknown_name
@@ -34,8 +35,12 @@ from pipeline.schema import SCHEMA_VERSION
 from pipeline.takedown import Takedowns, in_force
 
 KIND_OF_POOLED = {"detect_language": "transcribe", "no_speech": "no_speech"}
-COLUMNS = ("shard_id", "uri", "split", "kind", "lang", "bytes", "sha256", "sample_offsets", "sample_ms")
+COLUMNS = (
+    *("shard_id", "uri", "split", "kind", "lang", "is_synthetic", "bytes", "sha256"),
+    *("sample_offsets", "sample_ms"),
+)
 NAMES = ("shard_id", "segment_ids", "origins")
+AUDIO = ("flac", "opus")  # what a sample's audio may be: see pipeline/shard/FORMAT.md
 MS_PER_HOUR = 3_600_000
 NONE = np.empty(0, dtype=np.int64)
 log = logging.getLogger(__name__)
@@ -67,6 +72,7 @@ class Shard:
     uri: str
     kind: str
     lang: str
+    is_synthetic: bool
     num_bytes: int
     sha256: str
     offsets: NDArray[np.int64]
@@ -79,37 +85,42 @@ class Pool:
     """The shards of a stream; a place counts their samples from the first to the last."""
 
     shards: tuple[Shard, ...]
-    ends: NDArray[np.int64] = field(init=False)
+    ends: list[int] = field(init=False)
     taken_down: NDArray[np.int64] = field(init=False)  # places, in order
 
     def __post_init__(self) -> None:
         """Lay the samples of all shards in one row."""
-        ends = np.cumsum([len(shard.offsets) for shard in self.shards], dtype=np.int64)
-        starts = (int(end) - len(shard.offsets) for shard, end in zip(self.shards, ends, strict=True))
+        ends = list(accumulate(len(shard.offsets) for shard in self.shards))
+        starts = (end - len(shard.offsets) for shard, end in zip(self.shards, ends, strict=True))
         taken_down = [start + shard.taken_down for start, shard in zip(starts, self.shards, strict=True)]
         object.__setattr__(self, "ends", ends)
         object.__setattr__(self, "taken_down", np.concatenate(taken_down))
 
     @property
-    def is_gone(self) -> bool:
-        """Tell whether nothing of it stands."""
-        return len(self.taken_down) == int(self.ends[-1])
+    def num_standing(self) -> int:
+        """Count the samples that were not taken down."""
+        return self.ends[-1] - len(self.taken_down)
+
+    def duration_ms(self, taken_down: bool) -> int:
+        """Return the length of what stands, or with what was taken down."""
+        gone_ms = sum(int(shard.sample_ms[shard.taken_down].sum()) for shard in self.shards)
+        return sum(int(shard.sample_ms.sum()) for shard in self.shards) - (0 if taken_down else gone_ms)
 
     def places(self) -> NDArray[np.int64]:
         """Return the places whose own sample stands."""
-        return np.setdiff1d(np.arange(int(self.ends[-1])), self.taken_down, assume_unique=True)
+        return np.setdiff1d(np.arange(self.ends[-1]), self.taken_down, assume_unique=True)
 
     def at(self, place: int) -> tuple[Shard, int]:
         """Return the shard of a place and the sample's number in it."""
-        index = int(np.searchsorted(self.ends, place, side="right"))
+        index = bisect_right(self.ends, place)
         shard = self.shards[index]
-        return shard, place - int(self.ends[index]) + len(shard.offsets)
+        return shard, place - self.ends[index] + len(shard.offsets)
 
     def in_next_shard(self, place: int) -> int:
         """Return the place with the same number in the next shard, counted round where that one is shorter."""
-        index = int(np.searchsorted(self.ends, place, side="right"))
+        index = bisect_right(self.ends, place)
         following = (index + 1) % len(self.shards)
-        start = int(self.ends[following]) - len(self.shards[following].offsets)
+        start = self.ends[following] - len(self.shards[following].offsets)
         return start + self.at(place)[1] % len(self.shards[following].offsets)
 
     def find(self, place: int) -> tuple[Shard, int]:
@@ -117,11 +128,12 @@ class Pool:
         return self.at(self._standing(place))
 
     def _standing(self, place: int) -> int:
+        if not len(self.taken_down):
+            return place
         at = int(np.searchsorted(self.taken_down, place))
         if at == len(self.taken_down) or int(self.taken_down[at]) != place:
             return place
-        num_standing = int(self.ends[-1]) - len(self.taken_down)
-        nth = at * num_standing // len(self.taken_down)
+        nth = at * self.num_standing // len(self.taken_down)
         standing_before = self.taken_down - np.arange(len(self.taken_down))
         return nth + int(np.searchsorted(standing_before, nth, side="right"))
 
@@ -141,22 +153,31 @@ class Corpus:
         self.split = split
         self.pools = _standing(_pools([_shard(shards_uri, row, taken_down.get(row["shard_id"], NONE)) for row in rows]))
         self._reading = reading or Reading()
+        self.is_remote = not store.is_local(shards_uri)
         self._reader = ShardReader(self._reading.cache())
+        self._ahead = ReadAhead(self._reading.cache())
         self._damaged: set[str] = set()
         self._cut = {segment_id.partition(":")[0] for segment_id in takedowns.segments()}
 
-    def hours(self) -> dict[str, float]:
-        """Return the hours of audio of each stream."""
-        return {
-            name: sum(int(shard.sample_ms.sum()) for shard in pool.shards) / MS_PER_HOUR
-            for name, pool in self.pools.items()
-        }
+    def hours(self, taken_down: bool = False) -> dict[str, float]:
+        """Return the hours of audio that stand in each stream, or with what was taken down."""
+        return {name: pool.duration_ms(taken_down) / MS_PER_HOUR for name, pool in self.pools.items()}
+
+    def num_standing(self, stream: str) -> int:
+        """Count the samples of a stream that were not taken down."""
+        return self.pools[stream].num_standing
+
+    def expect(self, shards: Iterable[tuple[str, int]]) -> None:
+        """Fetch shards ahead, each a stream and a number, in the order they will be read in; a disk needs none."""
+        if self.is_remote:
+            wanted = (self.pools[stream].shards[number] for stream, number in shards)
+            self._ahead.want([*{shard.shard_id: shard for shard in wanted}.values()])
 
     def size(self, stream: str) -> int:
-        """Count the samples of a stream; UserError for a stream the shards lack."""
+        """Count the places of a stream; UserError for a stream the shards lack."""
         if stream not in self.pools:
             raise unknown_name("stream", stream, self.pools)
-        return int(self.pools[stream].ends[-1])
+        return self.pools[stream].ends[-1]
 
     def shard_sizes(self, stream: str) -> list[int]:
         """Count the samples of each of a stream's shards, in the order of their places."""
@@ -221,18 +242,14 @@ def resolve_shards(uri: str) -> str:
 
 def parse_sample(members: Mapping[str, bytes]) -> Sample:
     """Build a sample from a shard's members; DataError for a foreign version, rate or missing member."""
-    missing = {"flac", "json"} - set(members)
-    if missing:
-        raise DataError(f"sample lacks members {sorted(missing)}; have {sorted(members)}")
-    described = parse_description(members["json"])
-    audio, rate = soundfile.read(io.BytesIO(members["flac"]), dtype="float32")
-    if rate != SAMPLE_RATE or audio.ndim != 1:
-        raise DataError(f"audio of {rate} Hz and shape {audio.shape} is foreign; expected {SAMPLE_RATE} Hz mono")
-    return replace(described, audio=np.asarray(audio, dtype=np.float32))
+    sound = next((members[name] for name in AUDIO if name in members), None)
+    if sound is None or "json" not in members:
+        raise DataError(f"sample has members {sorted(members)}; expected json and one of {list(AUDIO)}")
+    return parse_description(members["json"], decode_sound(sound))
 
 
-def parse_description(content: bytes) -> Sample:
-    """Build a sample without its audio from its JSON; DataError for a foreign version."""
+def parse_description(content: bytes, audio: NDArray[np.float32] | None = None) -> Sample:
+    """Build a sample from its JSON, with or without its audio; DataError for a foreign version."""
     described: dict[str, Any] = json.loads(content)
     if described["schema_version"] != SCHEMA_VERSION:
         raise DataError(f"sample has schema version {described['schema_version']}; expected {SCHEMA_VERSION}")
@@ -241,14 +258,17 @@ def parse_description(content: bytes) -> Sample:
         **{name: described[name] for name in plain},
         cues=tuple(Cue(start_ms=start, end_ms=end, text=text) for start, end, text in described["cues"]),
         tasks=tuple(described["tasks"]),
+        audio=audio,
     )
 
 
 def _pools(shards: list[Shard]) -> dict[str, Pool]:
-    groups = {stream_name(shard.kind, shard.lang): shard.kind for shard in shards if shard.kind not in POOLED_TASKS}
-    pools = {name: [s for s in shards if stream_name(s.kind, s.lang) == name] for name in groups}
-    for task, kind in KIND_OF_POOLED.items():
-        pools[task] = [shard for shard in shards if shard.kind == kind]
+    pools: dict[str, list[Shard]] = defaultdict(list)
+    for shard in shards:
+        if shard.kind not in POOLED_TASKS:
+            pools[stream_name(shard.kind, shard.lang, shard.is_synthetic)].append(shard)
+    for task, kind in KIND_OF_POOLED.items():  # a language is learnt from people
+        pools[task] = [shard for shard in shards if shard.kind == kind and not shard.is_synthetic]
     ordered = {name: tuple(sorted(pool, key=lambda shard: shard.shard_id)) for name, pool in pools.items() if pool}
     return {name: Pool(pool) for name, pool in sorted(ordered.items())}
 
@@ -258,7 +278,7 @@ def _standing(pools: Mapping[str, Pool]) -> dict[str, Pool]:
     for name, pool in pools.items():
         if len(pool.taken_down):
             log.warning("stream %s: %d of %d samples are taken down", name, len(pool.taken_down), pool.ends[-1])
-    return {name: pool for name, pool in pools.items() if not pool.is_gone}
+    return {name: pool for name, pool in pools.items() if pool.num_standing}
 
 
 def _taken_down(source: Artifact, takedowns: Takedowns) -> dict[str, NDArray[np.int64]]:
@@ -293,6 +313,7 @@ def _shard(shards_uri: str, row: Mapping[str, Any], taken_down: NDArray[np.int64
         uri=store.join(shards_uri, row["uri"]),
         kind=row["kind"],
         lang=row["lang"],
+        is_synthetic=row["is_synthetic"],
         num_bytes=row["bytes"],
         sha256=row["sha256"],
         offsets=np.array(row["sample_offsets"], dtype=np.int64),

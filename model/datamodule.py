@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -16,7 +18,11 @@ from pipeline.errors import UserError
 
 
 class SottoData(LightningDataModule):
-    """Feed global batches in their order; a checkpoint holds how many were used and what fixes the order."""
+    """Feed global batches in their order; a checkpoint holds how many were used and what fixes the order.
+
+    A run keeps the shares it began with: a take-down in the middle of it would change them, and with them every sample
+    to come. A new run's follow from what stands when it begins.
+    """
 
     def __init__(
         self,
@@ -35,6 +41,7 @@ class SottoData(LightningDataModule):
         self.train = Corpus(shards_uri, "train", reading)
         self._shards_uri, self._reading, self._config, self._encoder = shards_uri, reading, config, encoder
         self._weights = shares(mixture, self.train, config, num_batches)
+        self._asked = shares(mixture, self.train, config, num_batches, taken_down=True)
         self._start = 0
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -47,20 +54,27 @@ class SottoData(LightningDataModule):
         )
         batches = TrainingBatches(self.train, self._weights, self._config, self._encoder, part)
         positions = Positions(self._start * part.accumulate, self.trainer.max_steps * part.accumulate)
-        return BatchLoader(batches, positions, self._config.num_workers)
+        is_gpu = self.trainer.strategy.root_device.type == "cuda"
+        return BatchLoader(batches, positions, self._config.num_workers, pin_memory=is_gpu)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return this rank's share of the held-out batches."""
+        """Return this rank's share of the held-out batches, as large as its training batches.
+
+        All ranks have equally many, since ranks with shards of a model must run it together: where they do not come
+        out even, the last ones are repeats of the first, which validation does not count.
+        """
         assert self.trainer is not None
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        rows = max(1, self._config.batch_size // (world * self.trainer.accumulate_grad_batches))
         corpus = Corpus(self._shards_uri, "validation", self._reading)
-        batches = HeldOutBatches(corpus, self._config, self._encoder)
-        mine = range(self.trainer.global_rank, len(batches), self.trainer.world_size)
-        return BatchLoader(batches, mine, 0)
+        batches = HeldOutBatches(corpus, replace(self._config, batch_size=rows, row_multiple=0), self._encoder)
+        turns = math.ceil(len(batches) / world)
+        return BatchLoader(batches, [(turn * world + rank) % len(batches) for turn in range(turns)], 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the position, in global batches, and what the order is a function of."""
+        """Return the position, in global batches, what the order is a function of, and the shares of the run."""
         assert self.trainer is not None
-        return {"position": self.trainer.global_step, "order": self._order()}
+        return {"position": self.trainer.global_step, "order": self._order(), "shares": self._weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the position; UserError when the order is another, since it would mean other samples."""
@@ -71,7 +85,7 @@ class SottoData(LightningDataModule):
                 f"checkpoint was trained in another order: {changed} changed; expected {state_dict['order']}; "
                 "set them back to resume, or start a new run"
             )
-        self._start = int(state_dict["position"])
+        self._start, self._weights = int(state_dict["position"]), state_dict["shares"]
 
     def _order(self) -> dict[str, Any]:
         return {
@@ -84,6 +98,6 @@ class SottoData(LightningDataModule):
             "row_multiple": self._config.row_multiple,
             "mixture": {
                 step: {name: round(weight, 6) for name, weight in sorted(phase.items())}
-                for step, phase in self._weights.items()
+                for step, phase in self._asked.items()
             },
         }

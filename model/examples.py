@@ -24,6 +24,7 @@ from model.tasks.registry import task
 from model.tokenizer import Tokenizer
 from pipeline.errors import DataError, UserError
 
+NOTHING = np.empty(0, dtype=np.int64)
 PROMPT_TOKENS = 5  # sot, language, task, no_timestamps, eot
 
 
@@ -35,7 +36,8 @@ class LoaderConfig:
     `pool_batches` batches are drawn together and dealt by length, which saves padding; the mixture's shares then hold
     for the pool. With a `row_multiple` the batches of a pool take about equal time rather than equal rows: many short
     windows or few long ones, in multiples of it, which ranks times accumulation must divide. `max_epochs` bounds how
-    often a stream may repeat in a run. `audio: silence` keeps everything but the sound: what a model learns from it is
+    often a stream may repeat in a run, `max_synthetic_share` how much of a task in a language machines may have spoken.
+    `audio: silence` keeps everything but the sound: what a model learns from it is
     what text and length alone give away.
     """
 
@@ -49,6 +51,7 @@ class LoaderConfig:
     shards_at_once: int = 0
     row_multiple: int = 0
     max_epochs: float | None = None
+    max_synthetic_share: float = 0.25
 
     def __post_init__(self) -> None:
         """Refuse an audio mode that does not exist, and rows that do not come out even."""
@@ -63,12 +66,16 @@ class LoaderConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """What turns samples into examples: vocabulary, mel bins, longest window, and loss weights (None: all count 1)."""
+    """What turns samples into examples: vocabulary, mel bins, longest window, and loss weights (None: all count 1).
+
+    Without `aligns` examples lack what model/alignment.py learns from, which takes a tenth of a loader's time.
+    """
 
     tokenizer: Tokenizer
     n_mels: int
     max_ms: int
     loss_weights: LossWeights | None
+    aligns: bool = True
 
 
 class HeldOutBatches(Dataset[Batch]):
@@ -92,7 +99,7 @@ class HeldOutBatches(Dataset[Batch]):
         examples: list[Example] = []
         for stream, place in self._rows[index]:
             sample, name = self._corpus.read(stream, place), stream.split("-")[0]
-            if task(name).eligible(sample) and most_tokens(sample, self._encoder) <= self._config.tasks.max_tokens:
+            if task(name).eligible(sample) and fits(sample, self._encoder, self._config.tasks.max_tokens):
                 rng = np.random.default_rng(0)
                 examples.append(make_example(sample, name, self._config, self._encoder, rng))
         if not examples:
@@ -110,8 +117,10 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
     encoded = task(name).encode(sample, encoder.tokenizer, config.tasks, rng)
     end = None if encoded.audio_ms is None else encoded.audio_ms * SAMPLE_RATE // 1000
     audio = sample.audio[:end]
+    spoken = spoken_bytes(sample.text) if encoder.aligns and name in SPOKEN_TASKS else b""
     freq_masks, time_masks = draw_masks(config.augment, len(audio), encoder.n_mels, rng)
     return Example(
+        segment_id=sample.segment_id,
         audio=np.zeros_like(audio) if config.audio == "silence" else audio,
         encoded=encoded,
         inputs=disturb_tokens(encoded, config.augment, encoder.tokenizer.num_text_tokens, rng),
@@ -121,10 +130,17 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
         weight=1.0 if encoder.loss_weights is None else encoder.loss_weights.of(name, sample.lang),
         freq_masks=freq_masks,
         time_masks=time_masks,
-        spoken=spoken_bytes(sample.text) if name in SPOKEN_TASKS else b"",
-        spans=token_spans(encoded, sample, encoder.tokenizer),
-        flat_targets=flat_targets(sample, (len(audio) // HOP + 1) // 2),
+        spoken=spoken,
+        spans=token_spans(encoded, sample, encoder.tokenizer) if spoken else NOTHING,
+        flat_targets=flat_targets(sample, (len(audio) // HOP + 1) // 2) if spoken else NOTHING,
     )
+
+
+def fits(sample: Sample, encoder: Encoder, max_tokens: int) -> bool:
+    """Tell whether a sample takes at most so many tokens; a token is a byte or more, so most need no counting."""
+    timed_bytes = sum(len(cue.text.encode()) + 3 for cue in sample.cues)  # a space and two times
+    most_bytes = max(timed_bytes, len(sample.text.encode()) + 1)
+    return PROMPT_TOKENS + most_bytes <= max_tokens or most_tokens(sample, encoder) <= max_tokens
 
 
 def most_tokens(sample: Sample, encoder: Encoder) -> int:

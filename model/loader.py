@@ -18,11 +18,21 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from model.augment import change_sound, join
 from model.batch import Batch, Example, collate
 from model.corpus import Corpus
-from model.examples import Encoder, LoaderConfig, make_example, most_tokens
-from model.mixture import POOLED_TASKS, Mixture, Phases, Schedule, capped, weights_by_step
+from model.examples import Encoder, LoaderConfig, fits, make_example
+from model.mixture import (
+    POOLED_TASKS,
+    Mixture,
+    Phases,
+    Schedule,
+    cap_synthetic,
+    capped,
+    synthetic_limits,
+    weights_by_step,
+)
 from model.order import Order
 from model.sample import Sample
 from model.tasks.registry import task
+from model.transport import IS_AVAILABLE, Parcel
 from pipeline.errors import DataError, UserError
 
 MAX_SKIPS = 100  # neighbours tried before a stream counts as unusable
@@ -75,17 +85,22 @@ class TrainingBatches(Dataset[Batch]):
         }
         self._corpus, self._config, self._encoder, self._part = corpus, config, encoder, part
         self._pools: dict[int, list[list[Planned]]] = {}
+        self._expected: list[tuple[str, int]] = []
 
     def __getitem__(self, position: int) -> Batch:
         """Read, change, encode and pad this process's share of a global batch."""
-        index, turn = divmod(position, self._part.accumulate)
-        share = self.plan(index)[self._part.rank * self._part.accumulate + turn :: self.num_slices]
-        made = [self._example(planned) for planned in share]
+        self._look_ahead(position // self._part.accumulate)
+        made = [self._example(planned) for planned in self.share(position)]
         return collate(
             [example for example, _ in made],
             pad_token=self._encoder.tokenizer.eot,
             num_skipped=sum(skipped for _, skipped in made),
         )
+
+    def share(self, position: int) -> list[Planned]:
+        """Return the examples of this process's share of a global batch."""
+        index, turn = divmod(position, self._part.accumulate)
+        return self.plan(index)[self._part.rank * self._part.accumulate + turn :: self.num_slices]
 
     def plan(self, index: int) -> list[Planned]:
         """Return the examples of a global batch, of all ranks."""
@@ -96,7 +111,17 @@ class TrainingBatches(Dataset[Batch]):
 
     def epochs(self, index: int) -> dict[str, float]:
         """Return how often each stream's samples have been used before a global batch."""
-        return {name: drawn / self._corpus.size(name) for name, drawn in self.schedule.drawn(index).items()}
+        return {name: drawn / self._corpus.num_standing(name) for name, drawn in self.schedule.drawn(index).items()}
+
+    def _look_ahead(self, index: int) -> None:
+        """Say which shards a batch and those after it take: all that are mixed now, then all that are mixed next."""
+        if not self._corpus.is_remote:
+            return
+        spans = {name: self._orders[name].upcoming(draw) for name, draw in self.schedule.drawn(index).items()}
+        expected = [(name, shard) for turn in (0, 1) for name, span in spans.items() for shard in span[turn]]
+        if expected != self._expected:
+            self._expected = expected
+            self._corpus.expect(expected)
 
     def _lay_out_pool(self, pool: int) -> list[list[Planned]]:
         """Plan the batches of a pool: examples alike in length share one, and the batches stand in a seeded order."""
@@ -133,7 +158,7 @@ class TrainingBatches(Dataset[Batch]):
         sample = found[0][0]
         joined = join(sample, found[1][0]) if len(found) > 1 else sample
         # What stands in for another window may be longer than was planned.
-        if joined.duration_ms <= self._encoder.max_ms and most_tokens(joined, self._encoder) <= self._max_tokens():
+        if joined.duration_ms <= self._encoder.max_ms and fits(joined, self._encoder, self._config.tasks.max_tokens):
             sample = joined
         sample = change_sound(sample, self._config.augment, rng, self._encoder.max_ms)
         return make_example(sample, name, self._config, self._encoder, rng), sum(skipped for _, skipped in found)
@@ -143,26 +168,31 @@ class TrainingBatches(Dataset[Batch]):
         size = self._corpus.size(stream)
         for skipped in range(min(size, MAX_SKIPS)):
             sample = self._corpus.read(stream, (place + skipped) % size)
-            if task(name).eligible(sample) and most_tokens(sample, self._encoder) <= self._max_tokens():
+            if task(name).eligible(sample) and fits(sample, self._encoder, self._config.tasks.max_tokens):
                 return sample, skipped
         raise DataError(
             f"stream {stream!r} has no sample that can serve {name} from place {place} on; "
             "expected one; give the stream weight 0, or ingest with other rules"
         )
 
-    def _max_tokens(self) -> int:
-        return self._config.tasks.max_tokens
-
 
 def shares(
-    mixture: Mixture | Phases, corpus: Corpus, config: LoaderConfig, num_batches: int
+    mixture: Mixture | Phases, corpus: Corpus, config: LoaderConfig, num_batches: int, taken_down: bool = False
 ) -> dict[int, dict[str, float]]:
-    """Return the streams' shares by the step they hold from, none repeated more than allowed in so many batches."""
-    weights = weights_by_step(mixture, corpus.hours())
+    """Return the streams' shares by the step they hold from, none repeated more than allowed in so many batches.
+
+    Of a task in a language at most `max_synthetic_share` is synthetic, also where people's speech repeats too often.
+    What was taken down counts, in hours and in samples, only with `taken_down`.
+    """
+    most_synthetic = config.max_synthetic_share
+    asked = weights_by_step(mixture, corpus.hours(taken_down))
+    weights = {step: cap_synthetic(phase, most_synthetic) for step, phase in asked.items()}
     if config.max_epochs is None:
         return weights
     num_examples = num_batches * config.batch_size
-    most = {name: config.max_epochs * corpus.size(name) / num_examples for name in corpus.pools}
+    count = corpus.size if taken_down else corpus.num_standing
+    most = {name: config.max_epochs * count(name) / num_examples for name in corpus.pools}
+    most |= {name: min(most[name], limit) for name, limit in synthetic_limits(most, most_synthetic).items()}
     return {step: capped(phase, most) for step, phase in weights.items()}
 
 
@@ -214,14 +244,19 @@ class Positions(Sampler[int]):
 class BatchLoader(DataLoader[Batch]):
     """Read batches ahead in worker processes, whose number changes nothing but the time."""
 
-    def __init__(self, batches: Dataset[Batch], positions: Iterable[int], num_workers: int) -> None:
-        """Read the batches at these positions, in their order."""
+    def __init__(
+        self, batches: Dataset[Batch], positions: Iterable[int], num_workers: int, pin_memory: bool = False
+    ) -> None:
+        """Read the batches at these positions, in their order; into pinned memory for a GPU."""
+        send: Any = Parcel if num_workers and IS_AVAILABLE else None
         super().__init__(
             batches,
             sampler=positions,
             batch_size=None,
             num_workers=num_workers,
             prefetch_factor=PREFETCH if num_workers else None,
+            pin_memory=pin_memory,
+            collate_fn=send,
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Which stream the next example comes from, as a pure function of its position; and how much each loss counts.
 
 A stream is a task in one language ("translate-sw"), or a task over all languages for those that need no pair
-("detect_language", "no_speech"). Every global batch holds each stream's share to within one example, and after
+("detect_language", "no_speech"). What machines spoke has streams of its own ("transcribe-sw-synthetic"). Every global batch holds each stream's share to within one example, and after
 any number of batches a stream is less than one example away from its share: a timetable, not dice.
 """
 
@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError, unknown_name
 
 POOLED_TASKS = ("detect_language", "no_speech")  # one stream for all languages
+SYNTHETIC = "-synthetic"  # ends the name of a stream of what machines spoke
 WEIGHT_UNITS = 10_000  # weights are kept to 1/10,000, so that the timetable repeats and position is arithmetic
 
 logger = logging.getLogger(__name__)
 
 
-def stream_name(task: str, lang: str) -> str:
+def stream_name(task: str, lang: str, is_synthetic: bool = False) -> str:
     """Return the stream an example of this task and language belongs to."""
-    return task if task in POOLED_TASKS else f"{task}-{lang}"
+    return task if task in POOLED_TASKS else f"{task}-{lang}{SYNTHETIC if is_synthetic else ''}"
 
 
 class Mixture(Protocol):
@@ -147,6 +148,34 @@ def capped(weights: Mapping[str, float], most: Mapping[str, float]) -> Weights:
     return shares
 
 
+def synthetic_limits(shares: Mapping[str, float], max_share: float) -> Weights:
+    """Return the most that each synthetic stream may have, beside what its task has of people in its language."""
+    if not 0 <= max_share <= 1:
+        raise UserError(f"loader.max_synthetic_share {max_share} is no share; expected 0 to 1; mend it")
+    if max_share == 1:
+        return {}
+    beside = max_share / (1 - max_share)
+    return {name: beside * shares.get(name.removesuffix(SYNTHETIC), 0.0) for name in shares if name.endswith(SYNTHETIC)}
+
+
+def cap_synthetic(weights: Mapping[str, float], max_share: float) -> Weights:
+    """Return the shares with at most `max_share` of a task's examples in a language spoken by machines.
+
+    What is cut goes to all streams in their proportions. UserError where people speak nothing of a task and language.
+    """
+    limits = synthetic_limits(weights, max_share)
+    if not limits:
+        return dict(weights)
+    alone = sorted(name for name, limit in limits.items() if weights[name] > 0 and max_share > 0 and not limit)
+    if alone:
+        raise UserError(
+            f"streams {alone} have no speech of people beside them, but loader.max_synthetic_share is {max_share:g}; "
+            "expected some; ingest some, leave synthetic speech out with 0, or let it stand for people with 1"
+        )
+    cut = {name: min(weight, limits.get(name, weight)) for name, weight in weights.items()}
+    return _proportional(cut, "loader.max_synthetic_share")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """One example's place: its stream, and how many examples that stream gave before it."""
@@ -187,6 +216,11 @@ class Schedule:
         total = given + Counter(period.drawn(local))
         return {name: total[name] for name in self.streams}
 
+    def shares(self, index: int) -> dict[str, float]:
+        """Return the shares that hold at a batch, as they are kept."""
+        kept = self._at(index)[0].shares
+        return {name: kept.get(name, 0.0) for name in self.streams}
+
     def _at(self, index: int) -> tuple[_Period, Counter[str], int]:
         """Return the phase of a batch, what the phases before it drew, and the batch's number in it."""
         place = bisect_right(self._starts, index) - 1
@@ -198,7 +232,9 @@ class _Period:
 
     def __init__(self, weights: Mapping[str, float], batch_size: int) -> None:
         self.streams = sorted(name for name, weight in weights.items() if weight > 0)
-        self._counts = _period_counts(_round_to_units([weights[name] for name in self.streams]), batch_size)
+        units = _round_to_units([weights[name] for name in self.streams])
+        self.shares = {name: unit / WEIGHT_UNITS for name, unit in zip(self.streams, units, strict=True)}
+        self._counts = _period_counts(units, batch_size)
         self._before = np.concatenate([np.zeros_like(self._counts[:1]), self._counts.cumsum(axis=0)])
 
     def counts(self, index: int) -> dict[str, int]:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +21,11 @@ class Span:
     number: int
     first: int
     shards: tuple[int, ...]
-    ends: NDArray[np.int64]
+    ends: list[int]
 
     def __len__(self) -> int:
         """Count the samples."""
-        return int(self.ends[-1])
+        return self.ends[-1]
 
 
 class Order:
@@ -38,7 +37,7 @@ class Order:
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._at_once = shards_at_once or len(sizes)
         self._key = key
-        self._epoch: tuple[int, list[Span]] | None = None
+        self._epochs: dict[int, list[Span]] = {}  # the last two asked for
         self.size = int(self._sizes.sum())
 
     def place(self, draw: int) -> int:
@@ -53,15 +52,22 @@ class Order:
         span = self._span(*divmod(draw, self.size))
         return self._place_in(span, int(rng.integers(len(span))))
 
+    def upcoming(self, draw: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the shards, by number, that are mixed when a draw comes, and those that are mixed after them."""
+        epoch, index = divmod(draw, self.size)
+        span = self._span(epoch, index)
+        following = epoch * self.size + span.first + len(span)
+        return span.shards, self._span(*divmod(following, self.size)).shards
+
     def _place_in(self, span: Span, number: int) -> int:
-        row = int(np.searchsorted(span.ends, number, side="right"))
+        row = bisect_right(span.ends, number)
         shard = span.shards[row]
-        return int(self._starts[shard]) + number - int(span.ends[row]) + int(self._sizes[shard])
+        return int(self._starts[shard]) + number - span.ends[row] + int(self._sizes[shard])
 
     def _span(self, epoch: int, index: int) -> Span:
-        if self._epoch is None or self._epoch[0] != epoch:
-            self._epoch = epoch, self._lay_out(epoch)
-        spans = self._epoch[1]
+        if epoch not in self._epochs:
+            self._epochs = dict([*self._epochs.items()][-1:]) | {epoch: self._lay_out(epoch)}
+        spans = self._epochs[epoch]
         return spans[bisect_right(spans, index, key=lambda span: span.first) - 1]
 
     def _lay_out(self, epoch: int) -> list[Span]:
@@ -72,7 +78,7 @@ class Order:
         spans, first = list[Span](), 0
         for number, start in enumerate(range(0, len(shards), self._at_once)):
             window = shards[start : start + self._at_once]
-            span = Span(number, first, tuple(window.tolist()), np.cumsum(self._sizes[window]))
+            span = Span(number, first, tuple(window.tolist()), self._sizes[window].cumsum().tolist())
             first += len(span)
             spans.append(span)
         return spans

@@ -8,30 +8,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import tables
-from pipeline.audio import SAMPLES_PER_MS
 from pipeline.errors import DataError
 from pipeline.ids import number_of
 from pipeline.redact import public_url
 from pipeline.schema import SHARD_PLAN
-from pipeline.stage import PART, Context, Output, Stage, Tables, semantic_config
+from pipeline.shard.codec import Codec, Flac
+from pipeline.stage import PART, Context, Output, Stage, Tables
 
 Row = dict[str, Any]
-BYTES_PER_MS = 2 * SAMPLES_PER_MS
 OVERHEAD_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardConfig:
-    """A shard is full before its windows would pass `max_bytes` as plain PCM; FLAC makes it about half of that."""
+    """A shard is full before its windows could pass `max_bytes`, in the worst case of the codec."""
 
     max_bytes: int
+    codec: Codec = field(default_factory=Flac)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,10 @@ class ShardPlanner:
         rows = _kept_rows(inputs, context.input_fingerprints["decision"])
         if not rows:
             raise DataError("decide kept no window; expected at least one; read the report's reasons")
-        streams: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+        streams: dict[tuple[str, str], list[Row]] = defaultdict(list)
         for row in rows:
-            streams[row["split"], row["kind"], row["lang"]].append(row)
-        shards = [shard for stream in sorted(streams) for shard in _shards(streams[stream], self.config.max_bytes)]
+            streams[row["split"], stream_of(row)].append(row)
+        shards = [shard for stream in sorted(streams) for shard in _shards(streams[stream], self.config)]
         return {"shard_plan": [tables.from_rows(shard, SHARD_PLAN) for shard in shards]}
 
 
@@ -58,15 +58,18 @@ def shard_plan_stage(config: ShardConfig) -> Stage:
         name="shard_plan",
         reads={
             "decision": None,
-            "segment": ("segment_id", "source", "start_ms", "end_ms", "text", "cues", "prev_segment_id"),
+            "segment": (
+                *("segment_id", "source", "start_ms", "end_ms", "text", "cues", "prev_segment_id"),
+                "is_synthetic",
+            ),
             "recording": ("recording_id", *_ADDRESSES, *_OF_RECORDING),
         },
         outputs=(
             Output(
                 name="shard_plan",
                 schema=SHARD_PLAN,
-                version=1,
-                config=semantic_config(config),
+                version=2,
+                config={"max_bytes": config.max_bytes, "max_bytes_per_ms": config.codec.max_bytes_per_ms},
                 count_by=("split", "kind"),
             ),
         ),
@@ -74,6 +77,11 @@ def shard_plan_stage(config: ShardConfig) -> Stage:
         conserve=_all_kept,
         is_gather=True,
     )
+
+
+def stream_of(row: Row) -> str:
+    """Name the stream of a planned window: synthetic speech has streams of its own."""
+    return f"{row['kind']}-{row['lang']}{'-synthetic' if row['is_synthetic'] else ''}"
 
 
 def _kept_rows(inputs: Tables, decision_fingerprint: str) -> list[Row]:
@@ -85,6 +93,7 @@ def _kept_rows(inputs: Tables, decision_fingerprint: str) -> list[Row]:
         {
             **{name: row[name] for name in _CARRIED},
             **recordings[row["recording_id"]],
+            "is_synthetic": bool(row["is_synthetic"]) and row["kind"] != "no_speech",
             "text": row["text"] or "",
             "cues": row["cues"] or [],
             "prev_text": texts.get(row["prev_segment_id"]),
@@ -122,13 +131,13 @@ _CARRIED = (
 )
 
 
-def _shards(rows: list[Row], max_bytes: int) -> Iterator[list[Row]]:
+def _shards(rows: list[Row], config: ShardConfig) -> Iterator[list[Row]]:
     ordered = sorted(rows, key=lambda row: (number_of(row["recording_id"]), row["recording_id"], row["start_ms"]))
     shard: list[Row] = []
-    size = number = 0
+    size, number = 0.0, 0
     for row in ordered:
-        row_bytes = (row["end_ms"] - row["start_ms"]) * BYTES_PER_MS + OVERHEAD_BYTES
-        if shard and size + row_bytes > max_bytes:
+        row_bytes = (row["end_ms"] - row["start_ms"]) * config.codec.max_bytes_per_ms + OVERHEAD_BYTES
+        if shard and size + row_bytes > config.max_bytes:
             yield _named(shard, number)
             shard, size, number = [], 0, number + 1
         shard.append(row)
@@ -137,7 +146,7 @@ def _shards(rows: list[Row], max_bytes: int) -> Iterator[list[Row]]:
 
 
 def _named(rows: list[Row], number: int) -> list[Row]:
-    shard_id = f"{rows[0]['split']}-{rows[0]['kind']}-{rows[0]['lang']}-{number:06d}"
+    shard_id = f"{rows[0]['split']}-{stream_of(rows[0])}-{number:06d}"
     return [row | {"shard_id": shard_id} for row in sorted(rows, key=lambda row: number_of(row["segment_id"]))]
 
 

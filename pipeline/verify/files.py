@@ -10,7 +10,7 @@ import pyarrow.lib
 import pyarrow.parquet as pq
 
 from pipeline import artifact, store
-from pipeline.artifact import MANIFEST, RECEIPTS, Artifact
+from pipeline.artifact import CARDS, MANIFEST, RECEIPTS, Artifact
 from pipeline.verify.corpus import Corpus
 from pipeline.verify.verdict import Tally, Verdict
 
@@ -51,6 +51,7 @@ def _listed(corpus: Corpus, place: Artifact) -> Iterator[str]:
     yield from (part["name"] for part in parts)
     yield from (f"{RECEIPTS}/{unit:05d}.json" for unit in range(len(parts)))
     if place.name == "shard_index":
+        yield from CARDS
         yield from (row["uri"] for row in corpus.rows("shard_index", ("uri",)))
 
 

@@ -22,10 +22,9 @@ from pipeline.verify.corpus import Corpus
 from pipeline.verify.verdict import Tally, Verdict
 
 Row = Mapping[str, Any]
-CountTokens = Callable[[bytes], int]
-MEMBERS = {"flac", "json"}
+MEMBERS = ({"flac", "json"}, {"opus", "json"})
 TOLERANCE_MS = 20
-MAX_TOKENS = 448
+MAX_TOKENS, MAX_PROMPT = 448, 224  # Whisper's text context, and the half that text before the window may take
 COLUMNS = (
     "shard_id",
     "uri",
@@ -38,6 +37,18 @@ COLUMNS = (
     "sample_ms",
 )
 REQUIRED = ("segment_id", "recording_id", "source", "kind", "lang", "tasks", "sha256", "audio_url", "schema_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """The most tokens a sample is trained on with, and how many of them are text before it; none when passed over."""
+
+    total: int = 0
+    prompt: int = 0
+    is_passed_over: bool = False
+
+
+CountTokens = Callable[[bytes], Tokens]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +83,7 @@ def every_shard_holds_what_its_index_says(corpus: Corpus, tallies: Tallies, coun
         fault = fault or _index_fault(row, samples)
         tallies.whole.check(fault is None, f"shard {row['shard_id']} {fault}")
         for key, members in samples.items():
-            if set(members) == MEMBERS:
+            if set(members) in MEMBERS:
                 _check_sample(f"{row['shard_id']}/{key}", members, tallies, count_tokens)
 
 
@@ -115,8 +126,8 @@ def _index_fault(row: Row, samples: Mapping[str, Row]) -> str | None:
     expected = [segment_id.replace(":", "_") for segment_id in row["segment_ids"]]
     if list(samples) != expected:
         return f"has {len(samples)} samples, not the {len(expected)} of its index in their order"
-    short = next((key for key, members in samples.items() if set(members) != MEMBERS), None)
-    return short and f"has sample {short!r} with members {sorted(samples[short])}; expected {sorted(MEMBERS)}"
+    odd = next((key for key, members in samples.items() if set(members) not in MEMBERS), None)
+    return odd and f"has sample {odd!r} with members {sorted(samples[odd])}; expected json and flac or opus"
 
 
 def _check_sample(name: str, members: Mapping[str, bytes], tallies: Tallies, count_tokens: CountTokens) -> None:
@@ -127,19 +138,23 @@ def _check_sample(name: str, members: Mapping[str, bytes], tallies: Tallies, cou
         return
     missing = [field for field in REQUIRED if not described.get(field)]
     tallies.origins.check(not missing and "license" in described, f"sample {name} lacks {missing or ['license']}")
-    fault = next(_audio_faults(described, members["flac"]), None)
+    sound = members["flac" if "flac" in members else "opus"]
+    fault = next(_audio_faults(described, sound), None)
     tallies.audio.check(fault is None, f"sample {name} {fault}")
-    num_tokens = count_tokens(members["json"])
-    tallies.tokens.count(1, 0, ())
-    if num_tokens > MAX_TOKENS:
+    tokens = count_tokens(members["json"])
+    tallies.tokens.check(
+        tokens.total <= MAX_TOKENS and tokens.prompt <= MAX_PROMPT,
+        f"sample {name} is trained on with {tokens.total} tokens, {tokens.prompt} of them before it",
+    )
+    if tokens.is_passed_over:
         tallies.tokens.note(f"samples of more than {MAX_TOKENS} tokens, which training passes over, such as {name}")
     secrets = secrets_in(members["json"].decode("utf-8", "replace"))
     tallies.secrets.check(not secrets, f"sample {name} holds {', '.join(secrets)}")
 
 
-def _audio_faults(described: Row, flac: bytes) -> Iterator[str]:
+def _audio_faults(described: Row, sound: bytes) -> Iterator[str]:
     try:
-        samples, rate = soundfile.read(io.BytesIO(flac), dtype="int16")
+        samples, rate = soundfile.read(io.BytesIO(sound), dtype="int16")
     except soundfile.LibsndfileError as error:
         yield f"does not decode: {error}"
         return

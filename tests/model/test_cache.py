@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
+import pickle
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from model import cache
-from model.cache import ShardCache, ShardReader
+from model.cache import ReadAhead, ShardCache, ShardReader
 from pipeline import store
 from pipeline.errors import DataError
 
@@ -100,3 +103,80 @@ def test_a_remote_shard_that_is_missing_is_named(bucket: str, tmp_path: Path) ->
     gone = Tar("one", f"{bucket}/gone", 10, "0" * 64)
     with pytest.raises(DataError, match="shard one is missing at s3://.*/gone; run ingest again"):
         ShardReader(ShardCache(folder=tmp_path, max_bytes=50)).read(gone, 0, 1)
+
+
+def copies(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if len(path.name) == 64}
+
+
+def wait_for_fetching() -> None:
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and thread.daemon and "_fetch" in thread.name:
+            thread.join(20)
+
+
+def test_what_is_wanted_is_fetched_in_the_background_as_far_as_it_fits(tmp_path: Path) -> None:
+    kept = ShardCache(folder=tmp_path / "cache", max_bytes=2500)
+    ahead, shards = ReadAhead(kept), [shard(tmp_path, name) for name in ("one", "two", "three", "four")]
+    ahead.want(shards[:3])
+    wait_for_fetching()
+    assert copies(tmp_path / "cache") == {shards[0].sha256, shards[1].sha256}
+    ahead.want(shards[1:])
+    wait_for_fetching()
+    assert copies(tmp_path / "cache") == {shards[1].sha256, shards[2].sha256}
+
+
+def test_what_is_wanted_and_here_outlasts_what_is_no_longer_wanted(tmp_path: Path) -> None:
+    kept = ShardCache(folder=tmp_path / "cache", max_bytes=2500)
+    ahead, shards = ReadAhead(kept), [shard(tmp_path, name) for name in ("one", "two", "three")]
+    ahead.want(shards[:1])
+    wait_for_fetching()
+    kept.fetch(shards[1])
+    for age, one in ((1_000, shards[0]), (2_000, shards[1])):  # the first was fetched earlier, and not read yet
+        os.utime(kept.path(one), (age, age))
+    ahead.want([shards[0], shards[2]])
+    wait_for_fetching()
+    assert copies(tmp_path / "cache") == {shards[0].sha256, shards[2].sha256}
+
+
+def test_a_shard_that_another_process_fetches_is_left_to_it(tmp_path: Path) -> None:
+    kept, one = ShardCache(folder=tmp_path / "cache", max_bytes=2500), shard(tmp_path, "one")
+    with kept._lock(one.sha256):  # pyright: ignore[reportPrivateUsage]
+        kept.fetch_ahead(one)
+        assert copies(tmp_path / "cache") == set()
+    kept.fetch_ahead(one)
+    assert copies(tmp_path / "cache") == {one.sha256}
+
+
+def test_what_cannot_be_fetched_ahead_is_passed_over_and_named_by_its_reader(tmp_path: Path) -> None:
+    kept, two = ShardCache(folder=tmp_path / "cache", max_bytes=2500), shard(tmp_path, "two")
+    gone = Tar("one", str(tmp_path / "gone"), 10, "0" * 64)
+    ReadAhead(kept).want([gone, two])
+    wait_for_fetching()
+    assert copies(tmp_path / "cache") == {two.sha256}
+    with pytest.raises(DataError, match="shard one is missing at .*/gone"):
+        ShardReader(kept).read(gone, 0, 1)
+
+
+def open_files(folder: Path) -> list[str]:
+    targets = [Path(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
+    return [
+        name for name in (os.readlink(path) for path in targets if path.is_symlink()) if name.startswith(str(folder))
+    ]
+
+
+def test_a_reader_keeps_few_files_open_closes_them_and_travels_without_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MAX_OPEN", 2)
+    reader = ShardReader(ShardCache(folder=tmp_path / "cache", max_bytes=5000))
+    shards = [shard(tmp_path, name) for name in ("one", "two", "three")]
+    for turn in range(3):
+        assert [reader.read(item, turn, turn + 1) for item in shards] == [
+            (item.shard_id * 2)[turn : turn + 1].encode() for item in shards
+        ]
+    assert len(open_files(tmp_path)) == 2
+    assert pickle.loads(pickle.dumps(reader)).read(shards[0], 0, 3) == b"one"
+    del reader
+    gc.collect()
+    assert open_files(tmp_path) == []

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import webdataset
 
 from model.cache import ShardReader
 from model.corpus import Corpus, Reading, parse_sample, resolve_shards
+from model.sound import decode_sound
 from pipeline.errors import DataError, UserError
+from pipeline.shard.codec import Opus
 from tests.model.tiny_shards import Window, windows, write_shards
 
 
@@ -115,9 +120,27 @@ def test_a_corpus_in_a_bucket_is_read_through_copies(bucket: str, tmp_path: Path
     assert {path.name for path in (tmp_path / "cache").iterdir() if not path.name.endswith(".lock")} == names
 
 
+def test_the_sound_of_a_sample_may_be_opus(shards_uri: str) -> None:
+    own = Corpus(shards_uri, "train").read("transcribe-sw", 0)
+    window = Window(kind="transcribe", lang="sw", number=0, duration_ms=300)
+    opus = Opus(bits_per_second=24_000, complexity=0).encode(own.audio)
+    read = parse_sample({"opus": opus, "json": json.dumps(window.described()).encode()})
+    assert replace(read, audio=None) == replace(own, audio=None)
+    assert read.audio.dtype == np.float32 and len(read.audio) == len(own.audio) == 4800
+    assert np.corrcoef(read.audio, own.audio)[0, 1] > 0.9
+
+
+def test_sound_of_another_rate_or_in_stereo_is_an_error() -> None:
+    for rate, shape in ((8_000, (800,)), (16_000, (800, 2))):
+        sink = io.BytesIO()
+        soundfile.write(sink, np.zeros(shape, dtype=np.float32), rate, format="FLAC")
+        with pytest.raises(DataError, match=f"audio of {rate} Hz and shape .* is foreign; expected 16000 Hz mono"):
+            decode_sound(sink.getvalue())
+
+
 def test_a_sample_of_another_schema_or_without_a_member_is_an_error() -> None:
     window = Window(kind="transcribe", lang="en", number=0)
-    with pytest.raises(DataError, match=r"lacks members \['flac'\]"):
+    with pytest.raises(DataError, match=r"members \['json'\]; expected json and one of \['flac', 'opus'\]"):
         parse_sample({"json": b"{}"})
     with pytest.raises(DataError, match="schema version 0"):
         parse_sample({"flac": window.flac(), "json": b'{"schema_version": 0}'})

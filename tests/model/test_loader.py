@@ -22,7 +22,15 @@ from pipeline.errors import DataError, UserError
 from tests.model.tiny_shards import windows, write_shards
 
 LOUD = Augment(
-    join_prob=0.5, speed=0.1, gain_db=6.0, noise_db=-30.0, freq_masks=2, max_freq_mask=20, time_masks=2, max_time_mask=9
+    join_prob=0.5,
+    speed=0.1,
+    gain_db=6.0,
+    noise_prob=0.5,
+    reverb_prob=0.3,
+    freq_masks=2,
+    max_freq_mask=20,
+    time_masks=2,
+    max_time_mask=9,
 )
 CONFIG = LoaderConfig(
     batch_size=8, pool_batches=2, num_workers=0, seed=7, audio="speech", augment=LOUD, tasks=TaskOptions(max_tokens=60)

@@ -59,5 +59,18 @@ def test_a_neighbour_lies_in_the_shards_that_are_mixed() -> None:
         assert {int(SHARD_OF[order.neighbour(draw, rng)]) for _ in range(20)} <= window
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5])
+def test_the_shards_to_come_are_those_that_are_mixed_and_those_after_them(at_once: int) -> None:
+    order = Order(SIZES, at_once, "0/s")
+    for draw in range(2 * TOTAL):
+        now, following = order.upcoming(draw)
+        assert int(SHARD_OF[order.place(draw)]) in now and len(now) <= at_once
+        later = next(
+            (number for number in range(draw, 3 * TOTAL) if order.upcoming(number) != (now, following)), draw + TOTAL
+        )
+        assert order.upcoming(later)[0] == following
+    assert order.upcoming(4)[0] == Order(SIZES, at_once, "0/s").upcoming(4)[0]
+
+
 def _is_mixed_with(order: Order, draw: int, other: int) -> bool:
     return order._span(0, draw) is order._span(0, other)  # pyright: ignore[reportPrivateUsage]

@@ -61,6 +61,9 @@ def foreign(kind: bytes, name: str) -> bytes:
     [
         (build(SAMPLES)[0][:900], "'aa_0.flac' is cut short; expected 700 bytes"),
         (b"x" * 1024, "damaged header"),
+        (build(SAMPLES)[0].replace(b"aa_0", b"ab_0", 1), "damaged header .bad checksum."),
+        (b"aa_0.json" + b"\0" * 115 + b"-0000000001" + b"\0" * 377, "damaged header .*is no octal number"),
+        (foreign(tarfile.REGTYPE, "a" * 90 + "/" + "b" * 60 + ".json"), "not a plain sample file"),
         (foreign(tarfile.REGTYPE, "../up.json"), "not a plain sample file"),
         (foreign(tarfile.SYMTYPE, "link.json"), "not a plain sample file"),
         (foreign(tarfile.REGTYPE, "CAPITAL.json"), "not a plain sample file"),

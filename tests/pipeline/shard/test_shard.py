@@ -18,12 +18,14 @@ from pipeline import audio, store, tables
 from pipeline.audio import SAMPLE_RATE
 from pipeline.errors import DataError
 from pipeline.schema import DECISION, RECORDING, SEGMENT
+from pipeline.shard.codec import Codec, Flac, Opus
 from pipeline.shard.plan import ShardConfig, ShardPlanner
 from pipeline.shard.write import ShardWriter
 from pipeline.stage import PART, Context
 from pipeline.tar import read_sample
 
 SECOND = 1000
+FLAC, OPUS = Flac(), Opus(bits_per_second=24_000, complexity=0)
 
 
 def blank(schema: pa.Schema, **values: Any) -> dict[str, Any]:
@@ -71,14 +73,14 @@ def numbered(table: pa.Table) -> pa.Table:
     return table.append_column(PART, pa.array([0] * table.num_rows, pa.int64()))
 
 
-def plan(inputs: dict[str, pa.Table], max_bytes: int = 1 << 20) -> list[pa.Table]:
+def plan(inputs: dict[str, pa.Table], max_bytes: int = 1 << 20, codec: Codec = FLAC) -> list[pa.Table]:
     context = Context(blobs_uri="", output_uris={}, input_fingerprints={"decision": "d" * 16})
-    return list(ShardPlanner(ShardConfig(max_bytes=max_bytes))(inputs, context)["shard_plan"])
+    return list(ShardPlanner(ShardConfig(max_bytes=max_bytes, codec=codec))(inputs, context)["shard_plan"])
 
 
-def write(root: Path, blobs: str, part: pa.Table) -> dict[str, Any]:
+def write(root: Path, blobs: str, part: pa.Table, codec: Codec = FLAC) -> dict[str, Any]:
     context = Context(blobs_uri=blobs, output_uris={"shard_index": str(root)}, input_fingerprints={})
-    return ShardWriter()({"shard_plan": part}, context)["shard_index"][0].to_pylist()[0]
+    return ShardWriter(codec)({"shard_plan": part}, context)["shard_index"][0].to_pylist()[0]
 
 
 def test_every_kept_window_is_planned_once_whatever_the_order_of_rows(tmp_path: Path) -> None:
@@ -99,6 +101,20 @@ def test_shards_are_bounded_in_bytes(tmp_path: Path) -> None:
         "train-transcribe-sw-000001",
     ]
     assert all(write(tmp_path, str(tmp_path), part)["bytes"] <= 100_000 for part in parts)
+
+
+def test_an_opus_shard_holds_more_windows_in_as_many_bytes_and_the_same_samples(tmp_path: Path) -> None:
+    inputs = corpus(str(tmp_path / "blobs"))
+    [part] = plan(inputs, max_bytes=100_000, codec=OPUS)
+    one, two = (write(tmp_path / name, str(tmp_path / "blobs"), part, OPUS) for name in ("one", "two"))
+    assert one == two and one["bytes"] <= 100_000
+    samples = list(wds.WebDataset(str(tmp_path / "one" / one["uri"]), shardshuffle=False))
+    assert [sample["__key__"].replace("_", ":") for sample in samples] == one["segment_ids"]
+    for sample in samples:
+        clip, rate = sf.read(io.BytesIO(sample["opus"]), dtype="float32")
+        assert (len(clip), rate, "flac" in sample) == (SAMPLE_RATE, SAMPLE_RATE, False)
+        tone = 200 if sample["__key__"].startswith("aa") else 400
+        assert np.argmax(np.abs(np.fft.rfft(clip))) == tone
 
 
 def test_previous_text_is_only_that_of_a_kept_window(tmp_path: Path) -> None:

@@ -15,25 +15,39 @@ from pipeline import artifact, store
 from pipeline.fetch.guard import is_public
 from pipeline.verify.corpus import Corpus
 from pipeline.verify.run import Judges, verify
+from pipeline.verify.shards import Tokens
 from pipeline.verify.verdict import Verdict
 from tests.pipeline.verify.tiny_corpus import NOON_MS, Row, answer, hop, make, rewrite, tars
 
 LATER_S = 4e9
+FULL = Tokens(total=448, prompt=224)
 Members = list[tuple[str, bytes]]
 
 
-def judged(corpus: Corpus, tokens: int = 9) -> dict[str, Verdict]:
+def judged(
+    corpus: Corpus,
+    tokens: Tokens = FULL,
+    change: Callable[[bytes], bytes | None] = lambda data: data,
+    most_remade: int | None = None,
+) -> dict[str, Verdict]:
+    uris = [row["uri"] for row in corpus.rows("shard_index", ("uri",))]
+    whole = [store.join(corpus.made["shard_index"].uri, uri) for uri in uris]
     judges = Judges(
-        now_s=LATER_S, count_tokens=lambda described: tokens, is_public=is_public, private_hosts=frozenset({"own.test"})
+        now_s=LATER_S,
+        count_tokens=lambda described: tokens,
+        is_public=is_public,
+        private_hosts=frozenset({"own.test"}),
+        remake=lambda number: change(store.read_bytes(whole[number])) if store.exists(whole[number]) else None,
+        most_remade=most_remade,
     )
     return {verdict.invariant: verdict for verdict in verify(corpus, judges)}
 
 
 def test_a_whole_corpus_holds_every_invariant(tmp_path: Path) -> None:
     found = judged(make(tmp_path))
-    assert list(found) == ["I1", "I2", "I3", "I4", "I5", "I7", "I8", "I9", "I10", "I11", "I12", "I13"]
+    assert list(found) == ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14"]
     assert {name: verdict.first for name, verdict in found.items() if verdict.num_bad} == {}
-    assert all(verdict.num_checked for verdict in found.values())
+    assert [name for name, verdict in found.items() if not verdict.num_checked] == ["I14"]  # it has no report
 
 
 def change_bytes(path: Path, change: Callable[[bytes], bytes]) -> None:
@@ -207,13 +221,38 @@ def test_what_is_allowed_but_worth_knowing_is_noted(tmp_path: Path) -> None:
     own = hop(url="http://own.test/1", peer="127.0.0.1:80", robots_sha256=None)
     answer(corpus, hops=[own])
     (Path(corpus.made["ledger"].uri) / "part-00000.parquet.tmp-123").write_bytes(b"")
-    found = judged(corpus, tokens=449)
+    found = judged(corpus, tokens=Tokens(is_passed_over=True))
     assert [verdict.invariant for verdict in found.values() if verdict.num_bad] == []
     assert found["I9"].notes == ("4 accepted recordings whose source states no licence",)
     assert found["I8"].notes == ("1 connections to your own private hosts",)
     assert found["I7"].notes == ("1 requests to hosts without a robots.txt",)
     assert found["I4"].notes[0].startswith("1 temporary files older than a day")
     assert found["I11"].notes[0].startswith("1 samples of more than 448 tokens")
+
+
+@pytest.mark.parametrize(("total", "prompt"), [(449, 0), (300, 225)])
+def test_a_sample_that_is_trained_on_with_too_many_tokens_is_found(tmp_path: Path, total: int, prompt: int) -> None:
+    verdict = judged(make(tmp_path), tokens=Tokens(total=total, prompt=prompt))["I11"]
+    assert verdict.num_bad == verdict.num_checked == 4
+    assert verdict.first[0].endswith(f"is trained on with {total} tokens, {prompt} of them before it")
+
+
+def test_a_shard_that_is_not_the_same_when_cut_again_is_named(tmp_path: Path) -> None:
+    corpus = make(tmp_path)
+    verdict = judged(corpus, change=flip)["I6"]
+    assert (verdict.num_checked, verdict.num_bad) == (2, 2)
+    assert verdict.first[0] == "shard train-no_speech-und-000000 has other bytes when it is cut again"
+    gone = judged(corpus, change=lambda data: None)["I6"]
+    assert gone.num_bad == 0 and gone.notes == (
+        "2 shards that cannot be cut again: their recordings are no longer stored",
+    )
+
+
+def test_as_many_shards_are_cut_again_as_asked_for_at_even_distances(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    verdict = judged(make(tmp_path), change=lambda data: seen.append(data) or data, most_remade=1)["I6"]
+    assert verdict.num_checked == len(seen) == 1 and verdict.num_bad == 0
+    assert verdict.notes == ("1 of 2 shards were cut again; remake=null takes all",)
 
 
 def test_a_request_for_robots_txt_needs_no_verdict_and_a_refused_one_was_not_made(tmp_path: Path) -> None:
