@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jobs.inputs import Item
 from jobs.transcribing import Model, Settings, hear_all, load_model
 from model.decoding.longform import LongformOptions, Recording
 from model.decoding.options import DecodeOptions, Fallback
@@ -56,19 +57,19 @@ def ladder(longform: LongformOptions) -> list[Rung]:
     return [Rung(name=name, decode=decode, longform=options) for name, decode, options in steps]
 
 
-def ablate(settings: Settings, paths: Sequence[Path]) -> Iterator[str]:
+def ablate(settings: Settings, items: Sequence[Item]) -> Iterator[str]:
     """Yield a Markdown table, a line for each rung; UserError when no file has captions beside it."""
-    references = {path: text for path in paths if (text := reference(path))}
+    references = {item.name: text for item in items if (text := reference(Path(item.uri)))}
     if not references:
         raise UserError(
-            f"none of {len(paths)} files has captions beside it; expected NAME{CAPTIONS[0]} for NAME.mp3, "
+            f"none of {len(items)} files has captions beside it; expected NAME{CAPTIONS[0]} for NAME.mp3, "
             f"or one of {CAPTIONS[1:]}; put them there"
         )
-    model, failures = load_model(settings), list[str]()
+    model, failures = load_model(settings), dict[str, str]()
     ladder_of = ladder(settings.longform)
     hearing = replace(settings, longform=ladder_of[-1].longform)
-    recordings = list(hear_all(list(references), hearing, model, failures))
-    yield from failures
+    recordings = list(hear_all([item for item in items if item.name in references], hearing, model, failures))
+    yield from failures.values()
     yield f"| heuristics | {' | '.join(COLUMNS)} | x real time |"
     yield "| --- " * (len(COLUMNS) + 2) + "|"
     for rung in ladder_of:
@@ -85,13 +86,13 @@ def reference(path: Path) -> str:
 
 
 def _score(
-    rung: Rung, settings: Settings, model: Model, recordings: Sequence[Recording], references: dict[Path, str]
+    rung: Rung, settings: Settings, model: Model, recordings: Sequence[Recording], references: dict[str, str]
 ) -> str:
     started_s = time.monotonic()
     transcriber = model.transcriber(rung.decode, rung.longform, settings.batch_size)
     heard = {recording.name: transcript.text for recording, transcript in transcriber.run(recordings)}
     elapsed_s = time.monotonic() - started_s
-    pairs = [(references[Path(name)], text) for name, text in heard.items()]
+    pairs = [(references[name], text) for name, text in heard.items()]
     said, written = [ref for ref, _ in pairs], [hyp for _, hyp in pairs]
     scores = error_rates(said, written) | hallucination_rates(said, written)
     audio_s = sum(recording.duration_ms for recording in recordings) / 1000

@@ -64,11 +64,15 @@ class LongformOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """A recording's features, mel_FT of all of it, and its spans of speech where the options need them."""
+    """A recording's features, mel_FT of all of it, and its spans of speech where the options need them.
+
+    `lang` is its own, where it is known; it goes before that of the options.
+    """
 
     name: str
     mel_FT: Tensor
     speech: tuple[Span, ...] = ()
+    lang: str | None = None
 
     @property
     def duration_ms(self) -> int:
@@ -131,7 +135,7 @@ class Transcriber:
         if self._options.clips == "speech":
             spans = cut(recording.speech, self._context * MS_PER_FRAME, recording.duration_ms)
             clips = [(start // MS_PER_FRAME, end // MS_PER_FRAME) for start, end in spans]
-        return _Course(recording, deque(clips), self._options.lang)
+        return _Course(recording, deque(clips), recording.lang or self._options.lang)
 
     def _begin(self, course: _Course) -> list[Window]:
         """Ask the clips that may begin: all once the language is known, the first one until then."""

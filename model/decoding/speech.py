@@ -1,24 +1,11 @@
-"""Where there is speech in a recording (silero), and windows cut around it."""
+"""Windows cut around the speech of a recording."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
-from typing import Any
-
-import torch
-
-from pipeline.audio import SAMPLES_PER_MS, Samples
 
 Span = tuple[int, int]  # start and end in ms
 MARGIN_MS = 200  # of silence kept on both sides of a window: the first and last words are the ones that get lost
-
-
-def speech_spans(samples: Samples) -> tuple[Span, ...]:
-    """Return where silero's state machine hears speech in 16 kHz mono, in order of time."""
-    model, find_spans = _silero()
-    found = find_spans(samples, model)
-    return tuple((span["start"] // SAMPLES_PER_MS, span["end"] // SAMPLES_PER_MS) for span in found)
 
 
 def cut(spans: Sequence[Span], max_ms: int, duration_ms: int) -> list[Span]:
@@ -58,12 +45,3 @@ def _widened(windows: Sequence[Sequence[int]], max_ms: int, duration_ms: int) ->
         margin = min(MARGIN_MS, room)
         found.append((max(start - margin, before), min(end + margin, (end + after) // 2, duration_ms)))
     return found
-
-
-@functools.cache
-def _silero() -> tuple[Any, Any]:
-    num_threads = torch.get_num_threads()
-    import silero_vad
-
-    torch.set_num_threads(num_threads)  # which the import above had set to one
-    return silero_vad.load_silero_vad(sequence=True), silero_vad.get_speech_timestamps_sequence

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 import torch
@@ -14,15 +17,16 @@ from omegaconf import OmegaConf
 
 from jobs import transcribe
 from jobs.ablation import ladder, reference
-from jobs.transcribing import find_audio
+from jobs.inputs import Item, find_items
 from model.decoding.longform import LongformOptions
 from model.formats import openai
 from model.net import ModelDimensions
 from model.tokenizer import train_bpe
 from model.vocabulary import Vocabulary
-from pipeline.errors import UserError
+from pipeline.errors import DataError, UserError
 from tests.contract.test_configs import composed
 from tests.model.test_formats import bundle_of
+from tests.model.tiny_shards import windows, write_shards
 
 SHORT = (
     "num_threads=1",
@@ -102,18 +106,84 @@ def test_references_are_the_captions_beside(folder: Path) -> None:
 
 
 def test_files_folders_and_patterns_name_audio_once(folder: Path) -> None:
-    names = [path.name for path in find_audio([f"{folder}/audio/*.wav", f"{folder}/audio", f"{folder}/model.pt"])]
+    names = [item.name for item in find_items([f"{folder}/audio/*.wav", f"{folder}/audio", f"{folder}/model.pt"])]
     assert names == ["a.wav", "b.flac", "model.pt"]  # what is named by itself is taken as it is
     with pytest.raises(
-        UserError, match=r"input '.*nothing' names no audio; expected a file, a folder or a pattern; suf"
+        UserError, match=r"input '.*nothing' names no audio; expected a file, a folder, a pattern, a table or shards; "
     ):
-        find_audio(f"{folder}/nothing")
+        find_items(f"{folder}/nothing")
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_the_rows_of_a_table_are_items(kind: str, folder: Path) -> None:
+    rows = [{"path": "audio/a.wav", "language": "Spanish", "id": "one"}, {"path": "s3://bucket/b.mp3"}]
+    table = folder / f"list.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), table)
+    elif kind == "csv":
+        table.write_text("path,language,id\naudio/a.wav,Spanish,one\ns3://bucket/b.mp3,,\n")
+    else:
+        table.write_text("\n".join(map(json.dumps, rows)))
+    assert find_items(str(table)) == [
+        Item(name="one", uri=f"{folder}/audio/a.wav", lang="es"),
+        Item(name="b.mp3", uri="s3://bucket/b.mp3"),
+    ]
+    assert len(find_items(str(table))[0].samples()) == 48_000
+
+
+def test_a_row_without_a_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path,text\na.wav,x\n,y\n")
+    with pytest.raises(UserError, match=r"row 3 of .*list.csv names no audio; expected one of the columns"):
+        find_items(f"{tmp_path}/list.csv")
+
+
+def test_the_samples_of_shards_are_items_named_by_their_segment(tmp_path: Path) -> None:
+    samples = windows([("transcribe", "en"), ("no_speech", "und")], each=4)
+    shards_uri = write_shards(tmp_path, samples, splits=["test"])
+    (tmp_path / "shards.json").write_text(json.dumps({"shards_uri": shards_uri}))
+    items = find_items(f"{tmp_path}/shards.json")
+    assert sorted(item.name for item in items) == sorted(one.segment_id for one in samples)
+    length = {one.segment_id: one.duration_ms * 16 for one in samples}
+    assert all(len(item.samples()) == length[item.name] for item in items)
+    assert find_items(shards_uri) == items
+    with pytest.raises(DataError, match="sample other was taken down; expected one that stands; list the shards again"):
+        replace(items[0], name="other").samples()
+
+
+def test_a_corpus_is_transcribed_once_and_becomes_a_table(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = (f"data_root={tmp_path}/data", "items_per_unit=1", "executor.kind=serial", "log=plain")
+    inputs = f"[{folder}/audio,{folder}/broken.wav]"
+    with pytest.raises(SystemExit) as stopped:
+        run(folder, inputs, tmp_path / "out", *given)
+    assert stopped.value.code == 1
+    said = capsys.readouterr()
+    assert "1 of 3 files were not transcribed" in said.err
+    assert "transcribe: 3 of 3 units to do" in said.err
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"{name}.{kind}" for name in ("a.wav", "b.flac") for kind in ("txt", "vtt", "json")
+    }
+    pointer = json.loads((tmp_path / "data/latest/transcripts.json").read_text())
+    parts = sorted(Path(pointer["transcripts_uri"]).glob("*.parquet"))
+    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
+    assert [(row["name"], row["status"], row["duration_ms"]) for row in rows] == [
+        ("a.wav", "ok", 3000), ("b.flac", "ok", 3000), ("broken.wav", "unreadable", None),
+    ]  # fmt: skip
+    run(folder, f"{folder}/audio/a.wav", tmp_path / "here", "formats=[json]")
+    alone = json.loads((tmp_path / "here/a.wav.json").read_text())
+    assert alone == json.loads((tmp_path / "out/a.wav.json").read_text())  # the same here as in the flow
+    (tmp_path / "out/b.flac.txt").unlink()
+    with pytest.raises(SystemExit):
+        run(folder, inputs, tmp_path / "out", *given)
+    assert "units to do" not in capsys.readouterr().err.replace("0 of 3 units to do", "")
+    assert (tmp_path / "out/b.flac.txt").exists()
 
 
 def test_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "audio/a.wav", tmp_path / "a.wav")
     with pytest.raises(UserError, match=r"files .*a.wav and .*a.wav share a name; expected names of their own"):
-        find_audio([str(folder / "audio"), str(tmp_path)])
+        find_items([str(folder / "audio"), str(tmp_path)])
 
 
 @pytest.mark.parametrize(
@@ -123,7 +193,10 @@ def test_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:
             "formats=[vt]",
             "error: format 'vt' does not exist; have ['json', 'srt', 'tsv', 'txt', 'vtt']; did you mean 'vtt'?",
         ),
-        ("batch_size=0", "error: batch_size 0 decodes nothing; expected 1 or more; try 8"),
+        (
+            "batch_size=0",
+            "error: batch_size 0 and items_per_unit 64 leave nothing to do; expected 1 or more; try 8 and 64",
+        ),
         ("longform.clips=vad", "error: clips 'vad' are none; expected 'whole' or 'speech'; choose one of these"),
         (
             "longform.previous_txt=true",

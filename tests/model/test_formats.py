@@ -116,6 +116,21 @@ def test_what_is_written_is_read_back_to_the_bit(
     assert all(file.exists() for file in files)
 
 
+@pytest.mark.slow
+def test_openai_whisper_loads_an_exported_file_and_says_the_same(small: Bundle, tmp_path: Path) -> None:
+    whisper: Any = pytest.importorskip("whisper", reason="openai-whisper is not installed")
+    openai.write(small, tmp_path / "model.pt")
+    theirs = whisper.load_model(str(tmp_path / "model.pt"), device="cpu")
+    mel, tokens = torch.randn(1, 80, 2 * small.dims.n_audio_ctx), torch.tensor([[50258, 50259, 50359, 50363, 400]])
+    with torch.no_grad():
+        assert torch.equal(theirs(mel, tokens), small.network()(mel, tokens))
+    asked = whisper.DecodingOptions(language="en", sample_len=8, fp16=False, without_timestamps=True)
+    said = whisper.decode(theirs, mel, asked)[0]
+    window = Window(mel_FT=mel[0], lang="en")
+    (answer,) = decode(Engine(small.network()), Tokenizer.openai(), [window], DecodeOptions(max_tokens=8))
+    assert list(answer.tokens) == said.tokens
+
+
 def test_half_precision_is_read_into_float32(small: Bundle, tmp_path: Path) -> None:
     openai.write(small.to(torch.float16), tmp_path / "model.pt")
     weight = load(str(tmp_path / "model.pt")).net.encoder.conv1.weight
