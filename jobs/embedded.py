@@ -17,7 +17,9 @@ def embedded_root(cfg: DictConfig) -> Path | None:
     """Return the folder of the embedded corpus; None when another source is ingested."""
     if cfg.embedded is None:
         return None
-    return Path(cfg.data_root) / "embedded" / f"seed-{cfg.embedded.seed}-scale-{cfg.embedded.scale}"
+    plan = cfg.embedded
+    name = f"seed-{plan.seed}-scale-{plan.scale}-planted-{plan.planted}-{'-'.join(plan.languages)}"
+    return Path(cfg.data_root) / "embedded" / name
 
 
 @contextmanager
@@ -27,7 +29,7 @@ def served_source(cfg: DictConfig) -> Generator[None]:
     if root is None:
         yield
         return
-    build.build(root, cfg.embedded.seed, cfg.embedded.scale)
+    build.build(root, **cfg.embedded)
     with serve.serve(root / build.WEB_FOLDER) as port:
         cfg.fetch.http.pins = {HOST: f"127.0.0.1:{port}"}
         yield

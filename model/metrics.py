@@ -1,64 +1,71 @@
-"""What a model is measured by: loss by task and language, and error rates after a plain normalisation.
-
-The normaliser is language-neutral, unlike Whisper's English one: published English numbers are not comparable.
-"""
+"""What a model is measured by: counts of errors for each utterance, and the loss by task and language."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import jiwer
+import numpy as np
 import torch
 from torch import Tensor
 
+from model.bootstrap import Counts, Measure, ratio
+from model.normalisers import BASIC, normalise
 from model.tasks.registry import TASKS
 from pipeline.languages import LANGUAGES
 
-NORMALISER = "basic-nfkc"
+PHRASE_WORDS = 5  # Distil-Whisper's measure of repetition (Gandhi et al. 2023, §6.3)
 _TASKS = tuple(TASKS)
 _LANGS = (*LANGUAGES, "und")  # und: a window without speech has no language
 
 
-def normalise(text: str) -> str:
-    """Return lower-case NFKC text without punctuation and symbols, words apart by one space.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """What is right and what the model said, in the language of the text."""
 
-    Marks stay: dropping them, as Whisper's basic normaliser does, breaks words of Indic and other scripts.
+    reference: str
+    hypothesis: str
+    lang: str
+
+
+def text_measures(pairs: Sequence[Pair], normaliser: str) -> list[Measure]:
+    """Return the errors of words and characters, and what was invented, per utterance; no words, no errors.
+
+    `wer`, `cer`: errors by words and characters of the reference. `inserted`: words inserted by words of the reference.
+    `repeated`: share of five-word sequences that the utterance had said before; what was really repeated counts too.
+    `hallucinated`: share of utterances with five inserted words in a row.
     """
-    folded = unicodedata.normalize("NFKC", text).lower()
-    spaced = "".join(" " if unicodedata.category(char)[0] in "PS" else char for char in folded)
-    return " ".join(spaced.split())
+    said = [(normalise(normaliser, one.reference, one.lang), one) for one in pairs]
+    written = [normalise(normaliser, one.hypothesis, one.lang) if ref else "" for ref, one in said]
+    references = [ref for ref, _ in said]
+    words_U4 = _word_counts(references, written)
+    chars = jiwer.process_characters(references, written) if references else None
+    chars_U2 = np.array([_errors(chunks) for chunks in chars.alignments] if chars else [], float).reshape(-1, 1)
+    sizes_U1 = np.array([len(ref) for ref in references], float).reshape(-1, 1)
+    repeats_U2 = np.array([_repeats(text.split()) for text in written], float).reshape(-1, 2)
+    spoken_U1 = (words_U4[:, 1:2] > 0).astype(float)
+    tables = {
+        "wer": words_U4[:, :2],
+        "cer": np.hstack([chars_U2, sizes_U1]),
+        "inserted": words_U4[:, [2, 1]],
+        "repeated": repeats_U2,
+        "hallucinated": np.hstack([words_U4[:, 3:4], spoken_U1]),
+    }
+    return [
+        Measure(name=name, normaliser=normaliser, counts_UK=counts_U2, value=ratio)
+        for name, counts_U2 in tables.items()
+    ]
 
 
 def error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, float]:
     """Return the word and character error rates over all utterances; those without reference words are left out."""
-    pairs = [(normalise(ref), normalise(hyp)) for ref, hyp in zip(references, hypotheses, strict=True)]
-    spoken = [pair for pair in pairs if pair[0]]
-    if not spoken:
-        return {}
-    refs, hyps = [ref for ref, _ in spoken], [hyp for _, hyp in spoken]
-    return {"wer": float(jiwer.wer(refs, hyps)), "cer": float(jiwer.cer(refs, hyps))}
+    return _rates(references, hypotheses, ("wer", "cer"))
 
 
 def hallucination_rates(references: Sequence[str], hypotheses: Sequence[str]) -> dict[str, float]:
-    """Return the words inserted per reference word, and the share of five-word sequences that were said before.
-
-    Both are what Distil-Whisper (Gandhi et al. 2023, §6.3) counts; what was really repeated counts too.
-    """
-    pairs = [(normalise(ref), normalise(hyp)) for ref, hyp in zip(references, hypotheses, strict=True)]
-    spoken = [pair for pair in pairs if pair[0]]
-    if not spoken:
-        return {}
-    aligned = jiwer.process_words([ref for ref, _ in spoken], [hyp for _, hyp in spoken])
-    grams = [
-        tuple(words[place : place + 5])
-        for words in (hyp.split() for _, hyp in spoken)
-        for place in range(len(words) - 4)
-    ]
-    return {
-        "inserted": aligned.insertions / sum(len(ref.split()) for ref, _ in spoken),
-        "repeated": 1.0 - len(set(grams)) / len(grams) if grams else 0.0,
-    }
+    """Return the words inserted per reference word, and the share of five-word sequences that were said before."""
+    return _rates(references, hypotheses, ("inserted", "repeated"))
 
 
 class LossTable:
@@ -86,3 +93,44 @@ class LossTable:
         }
         total = sums_TG2.sum(dim=(0, 1))
         return {"all": float(total[0] / total[1])} | found if found else {}
+
+
+def _rates(references: Sequence[str], hypotheses: Sequence[str], names: Sequence[str]) -> dict[str, float]:
+    texts = zip(references, hypotheses, strict=True)
+    pairs = [Pair(reference=ref, hypothesis=hyp, lang="und") for ref, hyp in texts]
+    sums = {one.name: one.counts_UK.sum(axis=0) for one in text_measures(pairs, BASIC)}
+    if not sums["wer"][1]:
+        return {}
+    return {name: float(np.nan_to_num(ratio(sums[name]))) for name in names}
+
+
+def _word_counts(references: Sequence[str], hypotheses: Sequence[str]) -> Counts:
+    """Return for each utterance: errors, words of the reference, inserted words, five of them in a row."""
+    if not references:
+        return np.zeros((0, 4))
+    aligned = jiwer.process_words(list(references), list(hypotheses))
+    rows = [
+        (
+            _errors(chunks),
+            len(ref.split()),
+            sum(_inserted(chunks)),
+            float(any(run >= PHRASE_WORDS for run in _inserted(chunks))),
+        )
+        for ref, chunks in zip(references, aligned.alignments, strict=True)
+    ]
+    return np.array(rows, dtype=np.float64)
+
+
+def _errors(chunks: Sequence[jiwer.AlignmentChunk]) -> int:
+    """Count what must be changed."""
+    wrong = (one for one in chunks if one.type != "equal")
+    return sum(max(one.ref_end_idx - one.ref_start_idx, one.hyp_end_idx - one.hyp_start_idx) for one in wrong)
+
+
+def _inserted(chunks: Sequence[jiwer.AlignmentChunk]) -> list[int]:
+    return [one.hyp_end_idx - one.hyp_start_idx for one in chunks if one.type == "insert"]
+
+
+def _repeats(words: Sequence[str]) -> tuple[int, int]:
+    grams = [tuple(words[place : place + PHRASE_WORDS]) for place in range(len(words) - PHRASE_WORDS + 1)]
+    return len(grams) - len(set(grams)), len(grams)

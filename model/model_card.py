@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
@@ -19,6 +20,7 @@ from pipeline.schema import EVAL_RESULT
 
 MS_PER_HOUR = 3_600_000
 UNSTATED = "not stated"
+HEADLINES = frozenset({"wer", "cer", "bleu", "chrf", "accuracy", "loss"})  # the rest is in the results themselves
 PRUNED = "## Evaluation\n\nNot evaluated: layers of the checkpoint were left out, and it was not trained since."
 
 
@@ -130,8 +132,14 @@ def _scores(scores: pa.Table) -> str:
     if not scores.num_rows:
         return "## Evaluation\n\nNot evaluated."
     names = ("eval_set", "task", "lang", "metric", "num_utterances", "normaliser")
-    rows = [(*(str(row[name]) for name in names), f"{row['value']:.3f}") for row in scores.to_pylist()]
+    chosen = [row for row in scores.to_pylist() if row["metric"] in HEADLINES and row["condition"] == "clean"]
+    rows = [(*(str(row[name]) for name in names), _with_interval(row)) for row in chosen if row["source"] == "all"]
     return f"## Evaluation\n\n{_table((*names, 'value'), rows)}"
+
+
+def _with_interval(row: Mapping[str, Any]) -> str:
+    interval = "" if row["low"] is None else f" ({row['low']:.3f} to {row['high']:.3f})"
+    return f"{row['value']:.3f}{interval}"
 
 
 def _by_hours(hours: Mapping[str, float]) -> list[tuple[str, str]]:

@@ -74,8 +74,9 @@ def test_the_card_sums_the_train_split_by_task_licence_and_source(tmp_path: Path
 
 def test_the_card_tells_corpus_hours_licences_and_scores(tmp_path: Path) -> None:
     row = {"checkpoint": "c", "eval_set": "test", "source": "all", "lang": "am", "task": "transcribe"}
-    row |= {"metric": "wer", "value": 0.25, "num_utterances": 3, "normaliser": "basic"}
-    store.publish(str(tmp_path / "eval-test.parquet"), tables.to_parquet(tables.from_rows([row], EVAL_RESULT)))
+    row |= {"metric": "wer", "value": 0.25, "low": 0.2, "high": 0.3, "num_utterances": 3, "normaliser": "basic"}
+    rows = [row | {"condition": condition} for condition in ("clean", "white 10 dB")]
+    store.publish(str(tmp_path / "eval-test.parquet"), tables.to_parquet(tables.from_rows(rows, EVAL_RESULT)))
     text = card_of(loaded(planned(tmp_path, PLAN)), str(tmp_path / "last.ckpt"), "huggingface")
     assert "library_name: transformers\nlanguage: [am, sw]\n---" in text
     for line in (
@@ -84,9 +85,10 @@ def test_the_card_tells_corpus_hours_licences_and_scores(tmp_path: Path) -> None
         "Corpus `0123456789abcdef`.",
         "| detect_language | am | 2.00 |",
         "| CC-BY-4.0 | 2.00 |\n| not stated | 1.00 |",
-        "| test | transcribe | am | wer | 3 | basic | 0.250 |",
+        "| test | transcribe | am | wer | 3 | basic | 0.250 (0.200 to 0.300) |",
     ):
         assert line in text
+    assert "white" not in text and text.count("| test |") == 1
     assert str(tmp_path) not in text
 
 

@@ -3,23 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model.metrics import LossTable, error_rates, hallucination_rates, normalise
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Turn  LEFT, at the bank!", "turn left at the bank"),
-        ("¿Qué tal? —Bien…", "qué tal bien"),
-        ("ሰላም፡ ለዓለም።", "ሰላም ለዓለም"),
-        ("5 € + 3 $", "5 3"),
-        ("ﬁne ①", "fine 1"),
-        ("हिन्दी", "हिन्दी"),
-        ("...", ""),
-    ],
-)
-def test_text_is_folded_without_breaking_words(text: str, expected: str) -> None:
-    assert normalise(text) == expected
+from model.metrics import LossTable, Pair, error_rates, hallucination_rates, text_measures
+from model.normalisers import BASIC, WHISPER
 
 
 def test_error_rates_are_counted_over_all_words_and_characters_together() -> None:
@@ -47,3 +32,24 @@ def test_hallucinations_are_words_inserted_and_phrases_said_again() -> None:
     assert rates["repeated"] == 1 - 7 / 8
     assert hallucination_rates([""], ["x"]) == {}
     assert hallucination_rates(["one"], ["one"]) == {"inserted": 0.0, "repeated": 0.0}
+
+
+def test_each_utterance_counts_its_errors_and_what_it_invented() -> None:
+    pairs = [
+        Pair(reference="One two three.", hypothesis="one too three", lang="en"),
+        Pair(reference="four", hypothesis="four and so it goes on and so it goes on", lang="en"),
+        Pair(reference="", hypothesis="you", lang="en"),
+    ]
+    counts = {one.name: one.counts_UK.tolist() for one in text_measures(pairs, BASIC)}
+    assert counts["wer"] == [[1, 3], [10, 1], [0, 0]]
+    assert counts["inserted"] == [[0, 3], [10, 1], [0, 0]]
+    assert counts["repeated"] == [[0, 0], [1, 7], [0, 0]]
+    assert counts["hallucinated"] == [[0, 1], [1, 1], [0, 0]]
+    assert [one.normaliser for one in text_measures(pairs, WHISPER)] == [WHISPER] * 5
+
+
+def test_languages_without_spaces_are_compared_by_characters() -> None:
+    pairs = [Pair(reference="你好世界", hypothesis="你好世间", lang="zh")]
+    wer = text_measures(pairs, BASIC)[0]
+    assert wer.counts_UK.tolist() == [[1, 4]]
+    assert [one.counts_UK.shape[0] for one in text_measures([], BASIC)] == [0] * 5

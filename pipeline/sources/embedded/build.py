@@ -7,17 +7,18 @@ import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.sources.embedded.labels import Label, write_labels
 from pipeline.sources.embedded.perform import perform
 from pipeline.sources.embedded.plan import RecordingPlan, plan_corpus
-from pipeline.sources.embedded.sentences import load_grammar
+from pipeline.sources.embedded.sentences import LANGUAGES, load_grammar
 from pipeline.sources.embedded.take import Take
 
 WEB_FOLDER = "web"
@@ -36,15 +37,20 @@ class CorpusSummary:
 
     seed: int
     scale: float
+    planted: float
+    languages: list[str]
     recipe: str
     num_candidates: int
     num_planted: int
     duration_ms: int
 
 
-def build(root: Path, seed: int, scale: float = 1.0) -> CorpusSummary:
+def build(
+    root: Path, seed: int, scale: float = 1.0, planted: float = 1.0, languages: Sequence[str] = LANGUAGES
+) -> CorpusSummary:
     """Make the corpus at `root`, or return at once if it is there; a `scale` below 1 makes a smaller one.
 
+    `planted` scales what is spoilt on top of that, `languages` are those spoken in it.
     Safe to call from several processes: one builds, the others wait for it. UserError if `root` holds
     something else.
     """
@@ -52,14 +58,15 @@ def build(root: Path, seed: int, scale: float = 1.0) -> CorpusSummary:
     root.parent.mkdir(parents=True, exist_ok=True)
     with _locked(root.with_name(f".{root.name}.lock")):
         there = _read_summary(root)
-        if there and (there.seed, there.scale, there.recipe) == (seed, scale, recipe):
+        wanted = {"seed": seed, "scale": scale, "planted": planted, "languages": list(languages), "recipe": recipe}
+        if there and wanted.items() <= dataclasses.asdict(there).items():
             return there
         if not there and root.exists() and any(root.iterdir()):
             raise UserError(f"folder {str(root)!r} holds no embedded corpus; expected a new or empty one; name another")
         partial = root.with_name(f".{root.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        labels = _write_corpus(partial, plan_corpus(seed, scale))
-        summary = _summarise(labels, seed, scale, recipe)
+        labels = _write_corpus(partial, plan_corpus(seed, scale, planted, languages))
+        summary = _summarise(labels, wanted)
         (partial / SUMMARY_FILE).write_text(json.dumps(dataclasses.asdict(summary)), encoding="utf-8")
         shutil.rmtree(root, ignore_errors=True)
         partial.rename(root)
@@ -123,11 +130,9 @@ def _audio_url(key: str, audio_format: str) -> str:
     return f"audio/{key}.{audio_format}"
 
 
-def _summarise(labels: Sequence[Label], seed: int, scale: float, recipe: str) -> CorpusSummary:
+def _summarise(labels: Sequence[Label], wanted: Mapping[str, Any]) -> CorpusSummary:
     return CorpusSummary(
-        seed=seed,
-        scale=scale,
-        recipe=recipe,
+        **wanted,
         num_candidates=len(labels),
         num_planted=sum(label.defect != "clean" for label in labels),
         duration_ms=sum(label.duration_ms for label in labels),

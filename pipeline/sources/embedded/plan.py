@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.errors import UserError
 from pipeline.sources.embedded import captions, encoding
 from pipeline.sources.embedded.kinds import GOOD, PLANTED, Kind
 from pipeline.sources.embedded.room import CONDITIONS
-from pipeline.sources.embedded.sentences import Sentence, draw_sentences
+from pipeline.sources.embedded.sentences import LANGUAGES, Sentence, draw_sentences
 
 VOICES = {"en": "en-us", "es": "es", "sw": "sw", "am": "am"}
 VARIANTS = ("", "+m3", "+m7", "+f2", "+f4")
@@ -48,8 +49,14 @@ class RecordingPlan:
     duplicate_of: str | None = None
 
 
-def plan_corpus(seed: int, scale: float) -> list[RecordingPlan]:
-    """Plan every candidate, in listing order; at any scale each kind and each good language pair is there."""
+def plan_corpus(
+    seed: int, scale: float, planted: float = 1.0, languages: Sequence[str] = LANGUAGES
+) -> list[RecordingPlan]:
+    """Plan every candidate, in listing order; at any scale each kind and each good language pair is there.
+
+    `planted` is how many times as many are spoilt. Of the whole plan only what is spoken in `languages` is listed.
+    UserError for more sentences than the grammars have.
+    """
     said: set[str] = set()
     streams = {
         (spoken, written): draw_sentences(spoken, written, said, _rng(seed, "sentences", spoken, written))
@@ -64,12 +71,18 @@ def plan_corpus(seed: int, scale: float) -> list[RecordingPlan]:
     originals = {
         pair: itertools.cycle([plan for plan in good if (plan.spoken_lang, plan.text_lang) == pair]) for pair in streams
     }
-    planted = [
+    spoilt = [
         _copy(next(originals[pair]), kind, number) if kind.repeats else _plan(seed, streams, kind, pair, number)
         for kind in PLANTED
-        for number, pair in enumerate(_pairs(kind, 1, scale))
+        for number, pair in enumerate(_pairs(kind, 1, scale * planted))
     ]
-    return _listed([*good, *planted], _rng(seed, "listing"))
+    listed = [plan for plan in _listed([*good, *spoilt], _rng(seed, "listing")) if plan.spoken_lang in languages]
+    if not all(item for plan in listed for item in plan.items):
+        raise UserError(
+            f"embedded.scale {scale} with embedded.planted {planted} says more than its grammars can; expected about "
+            "1,000 sentences a language; lower one of them, or leave languages out of embedded.languages"
+        )
+    return listed
 
 
 def _pairs(kind: Kind, at_least: int, scale: float) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
+from pipeline.errors import UserError
 from pipeline.sources.embedded.kinds import GOOD, PLANTED
 from pipeline.sources.embedded.plan import RecordingPlan, plan_corpus
 from pipeline.sources.embedded.sentences import load_grammar
@@ -25,6 +28,22 @@ def test_a_full_corpus_has_the_numbers_of_the_table() -> None:
     counts = Counter(plan.kind.name for plan in FULL)
     assert counts["clean"] == 168 and counts["wrong_language"] == 4
     assert len(FULL) == sum(len(kind.pairs) * kind.num_per_pair for kind in (*GOOD, *PLANTED))
+
+
+def test_more_can_be_spoilt_and_languages_left_out() -> None:
+    plans = plan_corpus(0, 1.0, planted=3.0, languages=["en"])
+    good = [plan for plan in FULL if plan.kind in GOOD and plan.spoken_lang == "en"]
+    assert {plan.spoken_lang for plan in plans} == {"en"}
+    assert [p.seed for p in sorted(good, key=lambda p: p.seed)] == sorted(p.seed for p in plans if p.kind in GOOD)
+    counts = Counter(plan.kind.name for plan in plans)
+    assert counts["loop"] == counts["silence"] == 3 and counts["clean"] == 36
+
+
+def test_more_sentences_than_a_grammar_has_are_a_mistake() -> None:
+    with pytest.raises(
+        UserError, match=r"embedded\.scale 2\.0 with embedded\.planted 8\.0 says more than its grammars can"
+    ):
+        plan_corpus(0, 2.0, planted=8.0)
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_gives_another() -> None:
