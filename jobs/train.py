@@ -4,42 +4,51 @@ from __future__ import annotations
 
 import sys
 
-import hydra
 from omegaconf import DictConfig
 
-from jobs.cli import clean_errors
-from jobs.tracking import start_run
-from jobs.training import Report, Settings, build, card_of, plain, read_settings
+from jobs.cli import command
+from jobs.logbook import register, tracked
+from jobs.showing import Report, Show
+from jobs.spool import SpoolLogger
+from jobs.training import Settings, build, card_of, checkpoint_to_resume, plain, read_settings
 from model.estimate import describe, trace_step
-from model.trainer import LAST, make_trainer
-from pipeline.errors import UserError
+from model.saving import LAST
+from model.trainer import make_trainer
+
+EXIT_STOPPED = 143  # asked to stop by SIGTERM, as shells count it: schedulers start it again
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="train")
-@clean_errors
+@command("train")
 def main(cfg: DictConfig) -> None:
-    """Train, or only say what training would take."""
+    """Train, or only say what training would take. The same command goes on where a run was left."""
     settings = read_settings(cfg)
     if settings.dry_run:
         print("\n".join(estimate(settings)))
         return
-    module, data = build(settings)
-    tracking = settings.tracking
-    with start_run(tracking["uri"], tracking["experiment"], settings.name, plain(cfg)) as run:
-        trainer = make_trainer(
-            settings.trainer, settings.optimisation, settings.run_dir, run.lightning_logger(), [Report()]
-        )
-        trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
-        checkpoint = f"{settings.run_dir}/checkpoints/{LAST}.ckpt"
-        trainer.save_checkpoint(checkpoint, weights_only=False)
-    print(f"{checkpoint}\nnext: {sys.executable} jobs/evaluate.py checkpoint={checkpoint}")
+    train(settings, cfg)
+
+
+def train(settings: Settings, cfg: DictConfig) -> None:
+    """Train on this process, one of perhaps many."""
+    checkpoint, (module, data) = checkpoint_to_resume(settings), build(settings)
+    with tracked(settings, plain(cfg), module.card) as (run, spool):
+        shown = [Report(), Show(settings.preview, settings.run_dir, spool)] if spool else []
+        logger = SpoolLogger(spool) if spool else False
+        trainer = make_trainer(settings.trainer, settings.optimisation, str(settings.run_dir), logger, shown)
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+        if trainer.global_step < trainer.max_steps:
+            print(f"stopped at step {trainer.global_step} of {trainer.max_steps}, as asked; the same command goes on")
+            sys.exit(EXIT_STOPPED)
+        if run is not None:
+            register(run, settings.name, settings.checkpoints, module.seen)
+    if trainer.is_global_zero:
+        last = settings.checkpoints / LAST
+        print(f"{last}\nnext: {sys.executable} jobs/evaluate.py checkpoint={last}")
 
 
 def estimate(settings: Settings) -> list[str]:
     """Return what the run would take, by its first step on fake tensors; no shards are needed."""
-    if settings.machine is None:
-        raise UserError("dry_run needs the hardware it is for; expected settings under machine; use +experiment=large")
-    rows = settings.loader.batch_size // (settings.machine.num_gpus * settings.trainer.accumulate)
+    rows = max(1, settings.loader.batch_size // (settings.machine.num_gpus * settings.trainer.accumulate))
     vocabulary = settings.vocabulary.build(lambda: [])
     card = card_of(settings, vocabulary, "none", "none")
     step = trace_step(card, settings.optimisation, rows, settings.machine.text_tokens)

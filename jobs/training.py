@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from jobs.config import instantiate
@@ -19,9 +20,13 @@ from model.datamodule import SottoData
 from model.estimate import Machine
 from model.examples import Encoder, LoaderConfig
 from model.mixture import LossWeights, Mixture, Phases
-from model.module import Optimisation, SottoModule
+from model.module import Logging, SottoModule
 from model.net import ModelDimensions
-from model.trainer import TrainerConfig
+from model.optimisation import Optimisation
+from model.preview import Preview
+from model.saving import newest, set_aside
+from model.start import Start
+from model.trainer import CHECKPOINTS, TrainerConfig
 from model.vocabulary import Vocabulary, VocabularySource
 from pipeline.errors import UserError, unknown_name
 
@@ -33,7 +38,8 @@ class Settings:
     name: str
     data_root: str
     data: dict[str, Any]
-    resume: str | None
+    resume: str
+    start: Start
     dry_run: bool
     size: Any
     vocabulary: VocabularySource
@@ -42,8 +48,9 @@ class Settings:
     loader: LoaderConfig
     optimisation: Optimisation
     trainer: TrainerConfig
-    machine: Machine | None
-    tracking: dict[str, str]
+    machine: Machine
+    preview: Preview
+    tracking: dict[str, str | None]
 
     def dims(self, n_vocab: int) -> ModelDimensions:
         """Return the sizes of the model with a vocabulary of this size."""
@@ -56,9 +63,14 @@ class Settings:
         return dims
 
     @property
-    def run_dir(self) -> str:
+    def run_dir(self) -> Path:
         """Folder of the run's checkpoints and results."""
-        return f"runs/{self.name}"
+        return Path("runs") / self.name
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the run's checkpoints."""
+        return self.run_dir / CHECKPOINTS
 
 
 def read_settings(cfg: DictConfig) -> Settings:
@@ -76,6 +88,9 @@ def read_settings(cfg: DictConfig) -> Settings:
 def build(settings: Settings) -> tuple[SottoModule, SottoData]:
     """Open the shards, get the vocabulary, and build the network and its data."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings(
+        "ignore", "(You have overridden|.*LeafSpec|`broadcast_buffers`)"
+    )  # libraries about themselves
     shards_uri = resolve_shards(settings.data["shards"])
     pl.seed_everything(settings.loader.seed, verbose=False)
     reading: Reading = settings.data["reading"]
@@ -87,9 +102,36 @@ def build(settings: Settings) -> tuple[SottoModule, SottoData]:
         n_mels=card.dims.n_mels,
         max_ms=card.dims.n_audio_ctx * MS_PER_POSITION,
         loss_weights=settings.loss_weights,
+        aligns=bool(settings.optimisation.alignment_weight or settings.optimisation.guide_weight),
     )
     data = SottoData(shards_uri, settings.mixture, settings.loader, encoder, settings.optimisation.max_steps, reading)
-    return SottoModule(card, settings.optimisation, settings.trainer.log_every), data
+    numbers = Logging(every=settings.trainer.log_every, peak_tflops=settings.trainer.peak_tflops)
+    module = SottoModule(card, settings.optimisation, numbers, settings.loader.seed, settings.start)
+    if settings.trainer.compile:
+        module.compile_layers()
+    return module, data
+
+
+def checkpoint_to_resume(settings: Settings) -> Path | None:
+    """Return where a run goes on; UserError for a checkpoint that does not exist. `no` sets the old ones aside."""
+    if settings.resume == "auto":
+        return newest(settings.checkpoints)
+    if settings.resume == "no":
+        if is_first_rank():
+            set_aside(settings.checkpoints)
+        return None
+    if not Path(settings.resume).exists():
+        raise UserError(
+            f"resume {settings.resume} does not exist; expected auto, no or a checkpoint's path; "
+            "auto takes the newest one of the run's folder"
+        )
+    return Path(settings.resume)
+
+
+def is_first_rank() -> bool:
+    """Tell whether this process is the run's first: by what started it, before the others are known."""
+    rank: Any = rank_zero_only
+    return rank.rank == 0
 
 
 def card_of(settings: Settings, vocabulary: Vocabulary, shards_uri: str, shards_fingerprint: str) -> Card:
@@ -106,23 +148,3 @@ def card_of(settings: Settings, vocabulary: Vocabulary, shards_uri: str, shards_
 def plain(cfg: DictConfig) -> dict[str, Any]:
     """Return the configuration as a run's parameters."""
     return {str(key): value for key, value in dict(OmegaConf.to_container(cfg, resolve=True)).items()}  # pyright: ignore[reportArgumentType, reportCallIssue]
-
-
-class Report(Callback):
-    """Print a line at each look at the held-out split."""
-
-    def __init__(self) -> None:
-        """Start the clock."""
-        self._start_s = time.monotonic()
-
-    def on_validation_end(self, trainer: Trainer, pl_module: pl.LightningModule) -> None:
-        """Say how far training is and what it has learnt."""
-        if not trainer.is_global_zero:
-            return
-        minutes = (time.monotonic() - self._start_s) / 60
-        seen = {name: float(trainer.callback_metrics.get(name, float("nan"))) for name in ("loss", "held_out/all")}
-        print(
-            f"step {trainer.global_step:>6}/{trainer.max_steps}  {minutes:6.1f} min  "
-            f"loss {seen['loss']:.3f}  held out {seen['held_out/all']:.3f}",
-            flush=True,
-        )

@@ -67,6 +67,8 @@ class ByteHead(nn.Module):
         lengths_B = torch.tensor([len(text) for text in texts], device=audio_BSD.device)
         num_bytes = lengths_B.sum().clamp(min=1)
         logits_BSV = self.linear(audio_BSD).float()
+        missing = logits_BSV.shape[1] - targets_BS.shape[1]  # at the end of a batch whose longest row says nothing
+        targets_BS = F.pad(targets_BS, (0, missing), value=IGNORED)
         flat_loss = F.cross_entropy(logits_BSV.transpose(1, 2), targets_BS, ignore_index=IGNORED, reduction="sum")
         if flat_share == 1.0:
             return flat_loss / num_bytes

@@ -15,13 +15,14 @@ from torch import Tensor
 
 from model.bundle import Bundle, Heads
 from model.formats import huggingface, openai
+from model.lora import merged
 from model.net import ModelDimensions, Whisper
 from model.tokenizer import Tokenizer
 from model.vocabulary import Vocabulary
 from pipeline.errors import UserError
 
 KEY = "sotto"
-NETWORK_PREFIX = "net."
+NETWORK_PREFIX, AVERAGE_PREFIX = "net.", "ema."
 EXPECTED = "expected a .ckpt of jobs/train.py, OpenAI's .pt, or a Hugging Face folder"
 
 
@@ -84,8 +85,12 @@ def load(path: str, device: torch.device | str = "cpu") -> Loaded:
 
 
 def network_weights(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights under OpenAI's keys, without heads that only training uses."""
-    return {key.removeprefix(NETWORK_PREFIX): value for key, value in state.items() if key.startswith(NETWORK_PREFIX)}
+    """Return the weights under OpenAI's keys, without heads that only training uses.
+
+    Where a moving average was kept it is what is returned; adapters are folded in.
+    """
+    prefix = AVERAGE_PREFIX if any(key.startswith(AVERAGE_PREFIX) for key in state) else NETWORK_PREFIX
+    return merged({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from model.alignment import MS_PER_POSITION
 from model.batch import Batch
 from model.checkpoint import Card
 from model.mel import SAMPLE_RATE
-from model.module import Optimisation, SottoModule
+from model.module import Logging, SottoModule
 from model.net import num_parameters
+from model.optimisation import Optimisation
 
 GIB = 2**30
 BYTES_FP32 = 4
@@ -62,11 +63,11 @@ def trace_step(card: Card, optimisation: Optimisation, rows: int, text_tokens: i
 
     counter = FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        module = SottoModule(card, optimisation, log_every=1)
+        module = SottoModule(card, optimisation, Logging(every=1))
         batch = _full_batch(card, rows, text_tokens)
         with counter, saved_tensors_hooks(keep, lambda tensor: tensor), torch.autocast("cpu", torch.bfloat16):
             mel_BFT, _ = module.features(batch)
-            module.training_loss(batch).backward()
+            module.training_loss(batch, torch.arange(rows * (text_tokens - 1))).backward()
     return Step(
         rows=rows,
         parameters=num_parameters(module),
@@ -118,6 +119,7 @@ def _full_batch(card: Card, rows: int, text_tokens: int) -> Batch:
         time_masks_BM2=no_masks,
         flat_targets_BS=torch.zeros(rows, card.dims.n_audio_ctx, dtype=torch.long),
         spans_BL2=torch.zeros(rows, text_tokens, 2, dtype=torch.long),
+        segment_ids=("",) * rows,
         spoken=(b"",) * rows,
         texts=("",) * rows,
         tasks=("transcribe",) * rows,

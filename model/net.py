@@ -169,6 +169,10 @@ class TextDecoder(nn.Module):
 
     def forward(self, tokens_BL: Tensor, audio_BSD: Tensor, audio_lengths_B: Tensor | None = None) -> Tensor:
         """Return logits_BLV in float32; `audio_lengths_B` are audio positions per row."""
+        return F.linear(self.hidden(tokens_BL, audio_BSD, audio_lengths_B), self.token_embedding.weight).float()
+
+    def hidden(self, tokens_BL: Tensor, audio_BSD: Tensor, audio_lengths_B: Tensor | None = None) -> Tensor:
+        """Return what the output head is applied to, x_BLD: training applies it piece by piece (model/loss.py)."""
         num_tokens, max_tokens = tokens_BL.shape[1], self.positional_embedding.shape[0]
         assert num_tokens <= max_tokens, f"{num_tokens} tokens exceed n_text_ctx {max_tokens}"
         x_BLD = self.token_embedding(tokens_BL) + self.positional_embedding[:num_tokens]
@@ -176,7 +180,7 @@ class TextDecoder(nn.Module):
         audio_mask = None if valid_BS is None else valid_BS[:, None, None, :]
         for block in self.blocks:
             x_BLD = _run(block, self.recompute, x_BLD, None, audio_BSD, audio_mask)
-        return F.linear(self.ln(x_BLD), self.token_embedding.weight).float()
+        return self.ln(x_BLD)
 
 
 class Whisper(nn.Module):

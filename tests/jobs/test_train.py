@@ -12,6 +12,7 @@ from jobs.tracking import flatten, start_run
 from jobs.training import read_settings
 from pipeline.errors import UserError
 from tests.contract.test_configs import composed
+from tests.contract.tree import ROOT
 from tests.model.tiny_shards import windows, write_shards
 
 Run = Callable[..., None]
@@ -43,11 +44,11 @@ def test_training_and_evaluation_work_from_shards_to_a_table(
     small = ("+experiment=debug", "optimisation.max_steps=4", "trainer.val_every=2", "vocabulary.size=262")
     run(train.main, *small)
     run(train.main, *small, "name=deaf", "loader.audio=silence")
-    run(evaluate.main, "checkpoint=runs/debug/checkpoints/last.ckpt", "prior=runs/deaf/checkpoints/last.ckpt")
+    run(evaluate.main, "checkpoint=runs/debug/checkpoints/last.ckpt", "against=[runs/deaf/checkpoints/last.ckpt]")
     printed = capsys.readouterr().out
-    assert "step      4/4" in printed and " deaf" in printed and "said   " in printed
+    assert "step      4/4" in printed and "against runs/deaf/" in printed and "said   " in printed
     rows = pq.read_table("runs/debug/checkpoints/eval-validation.parquet").to_pylist()
-    assert {"wer", "cer", "accuracy", "loss"} == {row["metric"] for row in rows}
+    assert {"wer", "cer", "accuracy", "loss"} <= {row["metric"] for row in rows}
 
 
 def test_a_missing_ingest_is_one_line_that_says_what_to_do(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,14 +65,13 @@ def test_a_dry_run_needs_no_shards_and_tells_memory_and_cost(run: Run, capsys: p
         assert words in printed
 
 
-def test_a_dry_run_without_a_machine_is_an_error() -> None:
-    with pytest.raises(UserError, match="dry_run needs the hardware"):
-        train.estimate(settings("+experiment=debug"))
+EXPERIMENTS = sorted(path.stem for path in (ROOT / "conf/experiment").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("name", ["debug", "demo", "large"])
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_is_typed(name: str) -> None:
-    made = settings(f"+experiment={name}")
+    given = ["start.checkpoint=any"] if name in ("finetune", "lora") else []
+    made = settings(f"+experiment={name}", *given)
     assert made.name == name and made.dims(n_vocab=1000).n_vocab == 1000
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.augment import Augment, change_sound, draw_masks, join
+from model.augment import Augment, change_sound, draw_masks, in_a_room, join, with_noise
 from model.corpus import parse_sample
 from model.sample import Cue, Sample
 from tests.model.tiny_shards import Window
@@ -47,6 +47,38 @@ def test_no_augmentation_changes_nothing() -> None:
     changed = change_sound(sample, Augment(), np.random.default_rng(0), max_ms=1500)
     np.testing.assert_array_equal(changed.audio, sample.audio)
     assert replace(changed, audio=None) == replace(sample, audio=None)
+
+
+def level(audio: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
+
+
+@pytest.mark.parametrize("colour", [0.0, 1.0, 2.0])
+def test_noise_has_the_level_and_colour_asked_for(colour: float) -> None:
+    audio = tone(1000).audio
+    assert audio is not None
+    noise = with_noise(audio, 12.0, colour, np.random.default_rng(0)) - audio
+    assert 20 * np.log10(level(audio) / level(noise)) == pytest.approx(12.0, abs=0.1)
+    power = np.abs(np.fft.rfft(noise)) ** 2
+    low, high = power[100:200].mean(), power[3200:6400].mean()  # five octaves apart
+    assert np.log2(low / high) / 5 == pytest.approx(colour, abs=0.1)
+
+
+def test_a_room_keeps_length_and_level_and_leaves_an_echo() -> None:
+    click = np.zeros(16_000, dtype=np.float32)
+    click[1000] = 1.0
+    wet = in_a_room(click, 400.0, np.random.default_rng(0))
+    assert len(wet) == len(click) and level(wet) == pytest.approx(level(click), rel=1e-3)
+    assert not wet[:999].any() or np.abs(wet[:999]).max() < 1e-6
+    early, late = level(wet[1100:2100]), level(wet[4900:5900])  # 3800 samples later: 0.24 s of 0.4 s, 36 dB down
+    assert 20 * np.log10(early / late) == pytest.approx(36.0, abs=2.0)
+
+
+def test_noise_and_rooms_come_as_often_as_asked() -> None:
+    augment, sample = Augment(noise_prob=0.5), tone(300)
+    assert sample.audio is not None
+    draws = [change_sound(sample, augment, np.random.default_rng(seed), max_ms=1500).audio for seed in range(200)]
+    assert sum(not np.array_equal(audio, sample.audio) for audio in draws) == pytest.approx(100, abs=20)
 
 
 def test_masks_lie_inside_the_spectrogram() -> None:
