@@ -23,15 +23,38 @@ TAKEDOWN = $(call given,URL,url) $(call given,HOST,host) $(call given,RECORDING,
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help setup ingest explain retry-failed recrawl verify takedown train evaluate export transcribe report explore filters ui bench format check test faults kill-test lock clean
+.PHONY: help doctor plan browser screenshots submit node-death two-hosts setup ingest explain retry-failed recrawl verify takedown train evaluate study export transcribe report explore filters ui bench format check test faults kill-test train-kill train-hosts lock clean
 
+# What follows a semicolon in a description goes to a line of its own.
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { n = split($$2, part, "; "); printf "  make %-13s %s\n", $$1, part[1]; \
+	    for (i = 2; i <= n; i++) if (part[i] != "ARGS=") printf "%21s%s\n", "", part[i] }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nARGS takes any setting of conf/: ARGS="decide.test_share=0.05". python jobs/NAME.py ends with 0 (done), 1 (the\n'
+	@printf 'data), 2 (the settings), 3 (units failed, run again for these) or 130 (interrupted); make turns all into 2.\n'
+
+##@ This machine
 
 setup: $(STAMP) ## Make .venv and install Sotto into it (every other target does it when needed)
 
-ingest: $(STAMP) ## Audio and captions to shards and a report; SOURCE=folder root=PATH, SOURCE=listing root=FILE, ARGS=
+doctor: $(STAMP) ## Say what is in the way of an ingest or a training here, and what to do; changes nothing; ARGS="data_root=s3://..."
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python jobs/doctor.py $(ARGS)
+
+plan: $(STAMP) ## Time, storage and money of a corpus and a training on it; ARGS="hours=10000 ingest.num=4 hosts.num=300"
+	@$(BIN)/python jobs/plan.py $(ARGS)
+
+browser: $(STAMP) ## Install Debian's Chromium for the browser tests and the pictures (needs root)
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+
+##@ A corpus
+ingest: $(STAMP) ## Audio and captions to shards and a report; SOURCE=folder root=PATH, ARGS=; RAY_ADDRESS=head:6379 on a cluster
 	@$(INGEST)
+
+# The code travels with the job; .git, .venv and what .gitignore names stay here. The cluster's own python runs it.
+submit: $(STAMP) ## The same as a job of a Ray cluster; RAY_ADDRESS=http://head:8265, same variables as ingest, ARGS="data_root=s3://..."
+	@test -n "$(RAY_ADDRESS)" || { echo "submit: RAY_ADDRESS is not given; expected a dashboard; run: make submit RAY_ADDRESS=http://HEAD:8265" >&2; exit 2; }
+	@RAY_AUTH_MODE=$${RAY_AUTH_MODE:-token} $(BIN)/ray job submit --address "$(RAY_ADDRESS)" --working-dir . \
+	  -- python $(wordlist 2,99,$(INGEST)) log=plain
 
 explain: $(STAMP) ## Say what ingest would do and why, and do nothing; same variables as ingest
 	@$(INGEST) explain=true
@@ -48,11 +71,15 @@ verify: $(STAMP) ## Check every invariant of the last ingest's corpus, file by f
 takedown: $(STAMP) ## Take down URL=, HOST=, RECORDING=, CANDIDATE=, SHA256= or SAMPLE=, with REASON=; PURGE=1 removes bytes
 	@$(BIN)/python jobs/takedown.py $(TAKEDOWN) $(if $(PURGE),purge=true) $(ARGS)
 
+##@ A model
 train: $(STAMP) ## Train a model on the shards; EXPERIMENT=demo, ARGS=
 	@$(BIN)/python jobs/train.py $(if $(EXPERIMENT),+experiment=$(EXPERIMENT)) $(ARGS)
 
 evaluate: $(STAMP) ## Measure a checkpoint on the evaluation sets; ARGS=
 	@$(BIN)/python jobs/evaluate.py $(ARGS)
+
+study: $(STAMP) ## Train and measure filters on against off, or any grid of corpora, sizes, shares and seeds; ARGS=
+	@$(BIN)/python jobs/study.py $(ARGS)
 
 export: $(STAMP) ## A checkpoint for other programs; ARGS="checkpoint=PATH format=huggingface out=FOLDER"
 	@$(BIN)/python jobs/export.py $(ARGS)
@@ -60,6 +87,7 @@ export: $(STAMP) ## A checkpoint for other programs; ARGS="checkpoint=PATH forma
 transcribe: $(STAMP) ## Audio files to text and subtitles; ARGS="checkpoint=PATH 'inputs=[talk.mp3]' out=FOLDER"
 	@$(BIN)/python jobs/transcribe.py $(ARGS)
 
+##@ Looking
 report: $(STAMP) ## Print the last ingest's summary and where its report lies; ARGS=
 	@$(BIN)/python jobs/report.py $(ARGS)
 
@@ -72,6 +100,10 @@ filters: $(STAMP) ## Score all filters on a labelled set: every defect, three st
 ui: $(STAMP) ## Browse runs, datasets and reports in MLflow at 127.0.0.1; PORT=5000
 	@$(BIN)/mlflow ui --host 127.0.0.1 --port $(PORT) --backend-store-uri sqlite:///mlflow.db
 
+screenshots: $(STAMP) ## Take the README's pictures of the last report and of MLflow; ARGS=
+	@$(BIN)/python jobs/screenshots.py $(ARGS)
+
+##@ Working on Sotto
 bench: $(STAMP) ## Measure a part of Sotto on this machine; BENCH=crawl, ARGS=
 	@$(BIN)/python jobs/bench.py bench=$(BENCH) $(ARGS)
 
@@ -86,7 +118,7 @@ check: $(STAMP) ## The gate without the tests of behaviour: format, lint, types,
 	@$(BIN)/pytest tests/contract
 
 test: $(STAMP) ## Run the tests (no network, no GPU)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 faults: $(STAMP) ## Crawl a web of faults on the loopback, and print the fault matrix
 	@$(BIN)/python -m pytest -p tests.faults.matrix tests/crawl \
@@ -94,6 +126,18 @@ faults: $(STAMP) ## Crawl a web of faults on the loopback, and print the fault m
 
 kill-test: $(STAMP) ## Kill jobs at random moments, run again, compare bytes (long)
 	@$(BIN)/pytest -m slow $(ARGS)
+
+train-kill: $(STAMP) ## Kill trainings at 50 points and change their number of processes, compare weights and samples (long)
+	@$(BIN)/pytest -m slow tests/model/test_killed_training.py tests/model/test_ranks.py tests/model/test_reliability.py $(ARGS)
+
+train-hosts: $(STAMP) ## Start a training as torchrun, SLURM and Ray do, and on two network namespaces; as root (minutes)
+	@$(BIN)/pytest -m slow tests/jobs/test_train_launch.py $(ARGS)
+
+node-death: $(STAMP) ## Kill a machine of a Ray cluster in the middle of three ingests, compare all rows and shards (minutes)
+	@$(BIN)/pytest -s -m slow -o faulthandler_timeout=3600 tests/jobs/test_cluster_death.py $(ARGS)
+
+two-hosts: $(STAMP) ## Ingest on two hosts, which are network namespaces of this machine; as root (minutes)
+	@PATH="$(abspath $(BIN)):$$PATH" bash tests/jobs/two_hosts.sh
 
 lock: ## Resolve constraints.txt again from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "lock: uv is not installed; it is only needed to change the pins; run: pip install uv" >&2; exit 1; }

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from omegaconf import DictConfig
 
-from jobs.cli import spell
+from jobs.progress import MS_PER_HOUR, printable, spell
 from pipeline import artifact, store
 from pipeline.artifact import Artifact
 from pipeline.fetch import answers, robots
@@ -20,7 +20,6 @@ from pipeline.fetch.address import origin_of
 from pipeline.hosts import site_of
 from pipeline.ledger.forecast import COLUMNS, Forecast, Row, forecast
 
-MS_PER_HOUR = 3_600_000
 TOP = 20
 NOTICES = (robots.ROBOTS, robots.TDMREP, robots.AI_TXT)
 
@@ -92,11 +91,6 @@ def lines(found: Forecast, at_once: int) -> list[str]:
     slowest = f"; {printable(ordered[0][0])} alone takes {spell(ordered[0][1].time_s)}" if ordered else ""
     units = f"{at_once} unit{'s' if at_once > 1 else ''} at once"
     return [*text, "", f"politeness alone takes at least {spell(found.total_s)} with {units}{slowest}"]
-
-
-def printable(text: str) -> str:
-    """Replace what could steer a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _units(candidate: Artifact) -> Iterator[list[Row]]:

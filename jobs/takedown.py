@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime
 
-import hydra
 from omegaconf import DictConfig
 
-from jobs.cli import clean_errors, spell
+from jobs.cli import command
 from jobs.ledger import has_finished, latest_artifacts
+from jobs.progress import spell
 from jobs.purge import candidates_to_name, purge
 from pipeline import store
 from pipeline.errors import UserError, unknown_name
@@ -21,8 +21,7 @@ at the next ingest: nothing of it is asked for, and new shards are made without 
 its bytes: {bytes}"""
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="takedown")
-@clean_errors
+@command("takedown")
 def main(cfg: DictConfig) -> None:
     """Append the entry, put the lists in force, and say what they hit."""
     shown = read_lists(cfg.takedown) if cfg.kind is None else add(cfg, datetime.date.today())

@@ -115,7 +115,13 @@ def start_run(
 
     `memory` is a file that names the run; where it is there already, that run goes on.
     """
-    client = _client(tracking_uri)
+    try:
+        client = _client(tracking_uri)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"tracking.uri {tracking_uri} needs package {error.name!r}, which is not installed; expected mlflow; "
+            "run pip install mlflow, or give tracking.uri=null to go without"
+        ) from error
     from mlflow.entities import Param
     from mlflow.exceptions import MlflowException
 

@@ -19,7 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from model.alignment import MS_PER_POSITION
 from model.batch import Batch
 from model.checkpoint import Card
-from model.mel import SAMPLE_RATE
+from model.mel import SAMPLE_RATE, log_mel
 from model.module import Logging, SottoModule
 from model.net import num_parameters
 from model.optimisation import Optimisation
@@ -62,6 +62,7 @@ def trace_step(card: Card, optimisation: Optimisation, rows: int, text_tokens: i
         return tensor
 
     counter = FlopCounterMode(display=False, custom_mapping=_CPU_ATTENTION)
+    log_mel(torch.zeros(1, SAMPLE_RATE), card.dims.n_mels)  # makes tables that are kept: they must not be fake
     with FakeTensorMode(allow_non_fake_inputs=True):
         module = SottoModule(card, optimisation, Logging(every=1))
         batch = _full_batch(card, rows, text_tokens)

@@ -18,7 +18,19 @@ from omegaconf.errors import OmegaConfBaseException
 from tests.contract.tree import ROOT
 
 CONF = ROOT / "conf"
-JOBS = ("ingest", "train", "evaluate", "export", "transcribe", "takedown", "verify")
+JOBS = (
+    "ingest",
+    "train",
+    "evaluate",
+    "export",
+    "transcribe",
+    "takedown",
+    "verify",
+    "doctor",
+    "plan",
+    "study",
+    "ray_train",
+)
 PREFIXES = ("pipeline.", "model.")
 
 Config = dict[str, Any]
@@ -100,7 +112,7 @@ def _choices(job: str, conf: Path) -> tuple[str, ...]:
 
 def _options(conf: Path) -> list[tuple[str, str]]:
     found = sorted(path.relative_to(conf) for path in conf.rglob("*.yaml") if path.parent != conf)
-    return [(str(path.parent), path.stem) for path in found if path.parts[0] != "experiment"]
+    return [(str(path.parent), path.stem) for path in found if path.parts[0] not in ("experiment", "cluster")]
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -20,8 +20,7 @@ from jobs.config import instantiate
 from jobs.dry_run import describe_fetch
 from jobs.executor import SerialExecutor
 from jobs.flow import Flow
-from jobs.ingest import publish_seeds, publish_takedowns
-from jobs.wiring import build_stages
+from jobs.wiring import build_stages, publish_seeds, publish_takedowns
 from jobs.words import settle_words
 from pipeline import artifact, audio
 from tests.contract.tree import ROOT

@@ -45,7 +45,7 @@ def run(data: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     def command(*overrides: str) -> str:
         places = (f"data_root={data}", f"takedown={data.parent / 'lists'}")
         with initialize_config_dir(str(ROOT / "conf"), version_base=None):
-            main.__wrapped__(compose("takedown", [*places, *overrides]))  # pyright: ignore[reportFunctionMemberAccess]
+            main(compose("takedown", [*places, *overrides]))
         return capsys.readouterr().out
 
     return command

@@ -6,7 +6,7 @@ from pipeline import artifact, store, tables
 from pipeline.artifact import Artifact
 from pipeline.schema import TIMING
 
-ROWS = [{"segment_id": "a:0", "chars_per_s": 12.5, "overrun_ms": 0, "max_cue_ms": None}]
+ROWS = [{"segment_id": "a:0", "chars_per_s": 12.5, "overrun_ms": 0, "max_cue_ms": None, "alignment_confidence": None}]
 
 
 def test_bytes_blobs_and_ranges_come_back(bucket: str) -> None:

@@ -9,7 +9,7 @@ from pipeline import tables
 from pipeline.errors import DataError
 from pipeline.schema import TIMING
 
-ROWS = [{"segment_id": "a:0", "chars_per_s": 12.5, "overrun_ms": 0, "max_cue_ms": None}]
+ROWS = [{"segment_id": "a:0", "chars_per_s": 12.5, "overrun_ms": 0, "max_cue_ms": None, "alignment_confidence": None}]
 
 
 def test_the_same_rows_give_the_same_parquet_bytes_and_digest() -> None:
@@ -35,9 +35,8 @@ def test_the_digest_ignores_only_what_it_is_told_to() -> None:
 
 def test_a_column_too_many_or_too_few_is_named() -> None:
     table = pa.table({"segment_id": ["a:0"], "chars_per_second": [1.0]})
-    with pytest.raises(
-        DataError, match=r"'timing' lacks columns \['chars_per_s', .*unknown columns \['chars_per_second'\]"
-    ):
+    lacks = r"'timing' lacks columns \['alignment_confidence', 'chars_per_s', "
+    with pytest.raises(DataError, match=lacks + r".*unknown columns \['chars_per_second'\]"):
         tables.conform(table, TIMING)
 
 
