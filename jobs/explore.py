@@ -10,11 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import hydra
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.cli import clean_errors
+from jobs.cli import command
 from jobs.exploring import (
     LastRun,
     change_lines,
@@ -32,8 +31,7 @@ from pipeline.errors import UserError, unknown_name
 VIEWS = ("rules", "languages", "sources")
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="explore")
-@clean_errors
+@command("explore")
 def main(cfg: DictConfig) -> None:
     """Print a view of the last ingest, or what a change would do."""
     if cfg.view not in VIEWS:

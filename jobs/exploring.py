@@ -18,10 +18,10 @@ from pipeline import artifact, store
 from pipeline.artifact import Artifact
 from pipeline.audio import SAMPLES_PER_MS, to_flac
 from pipeline.decide.explore import Change, Windows, curve, hours_by_lang, nearest, sides
-from pipeline.decide.ranking import rank
 from pipeline.decide.rules import Check, Rule
 from pipeline.decoder import decode
 from pipeline.errors import UserError
+from pipeline.ranking import Ranking
 
 NO_LANGUAGE = "und"
 
@@ -45,6 +45,12 @@ class LastRun:
         """Read all of an artifact."""
         root = store.join(self.data_root, "artifacts")
         return artifact.read_all(Artifact(root_uri=root, name=name, fingerprint=self.fingerprints[name]))
+
+    def errors(self, num_windows: int) -> pa.ChunkedArray:
+        """Read each window's error rate by a model; nulls where the run asked none."""
+        if "agreement" in self.fingerprints:
+            return self.table("agreement")["error_rate"]
+        return pa.chunked_array([pa.nulls(num_windows, pa.float64())])
 
     def windows(self) -> Windows:
         """Read what exploring needs of every window."""
@@ -120,17 +126,21 @@ def language_lines(run: LastRun) -> Iterator[str]:
 
 def source_lines(run: LastRun, number: int) -> Iterator[str]:
     """Rank sources, hosts and feeds by the hours that are wrong in them."""
-    decisions, segments = run.table("decision").to_pylist(), run.table("segment").select(["text"]).to_pylist()
-    recordings = {row["recording_id"]: row for row in run.table("recording").to_pylist()}
-    seeds = dict(zip(*(run.table("candidate")[name].to_pylist() for name in ("candidate_id", "seed_url")), strict=True))
-    windows: list[dict[str, Any]] = []
-    for decision, segment in zip(decisions, segments, strict=True):
-        recording = recordings[decision["recording_id"]]
-        place = {"source": recording["source"], "audio_url": recording["audio_url"], "error": None}
-        if segment["text"]:
-            windows.append({**decision, **place, "seed_url": seeds.get(recording["candidate_id"])})
+    decisions, ledger = run.table("decision"), run.table("ledger")
+    place = pc.index_in(decisions["recording_id"], value_set=ledger["recording_id"].combine_chunks())
+    windows = pa.table(
+        {
+            "duration_ms": decisions["duration_ms"],
+            "reason": decisions["reason"],
+            **{name: ledger[name].take(place) for name in ("source", "host")},
+            "feed": run.table("candidate")["seed_url"].take(place),
+            "error": run.errors(decisions.num_rows),
+        }
+    )
+    ranking = Ranking()
+    ranking.add(windows.filter(pc.is_valid(run.table("segment")["text"])))
     yield f"{'wrong h':>9}{'hours':>9}{'error':>8}  {'level':<8}name (most rejected for)"
-    for found in rank(windows)[:number]:
+    for found in ranking.places(number):
         reason = f" ({found.reason})" if found.reason else ""
         yield f"{found.weight:>9.3f}{found.hours:>9.3f}{found.error:>8.1%}  {found.level:<8}{found.name}{reason}"
 

@@ -1,28 +1,32 @@
 """Score all filters on a labelled set: `python jobs/filters.py`, or with real=FOLDER on real speech.
 
-Every defect comes in three strengths and every language; `overrides=[checks.sound.rules.0.keep.min=10]` tries others
-settings of conf/filter.yaml.
+Every defect comes in three strengths and every language; with checkpoint=PATH also text of other speech, which a model
+has to hear (check agreement). `overrides=[checks.sound.rules.0.keep.min=10]` tries other settings of conf/filter.yaml.
 """
 
 from __future__ import annotations
 
-import hydra
 from hydra import compose
 from omegaconf import DictConfig
 
 from jobs.benchmarks.labelled_set import SetOptions, labelled_set
-from jobs.cli import clean_errors
+from jobs.cli import command
 from jobs.filtering import missed_lines, run_line, score_lines
 
+AGREEMENT = ("+check@checks.agreement=agreement",)
 
-@hydra.main(version_base=None, config_path="../conf", config_name="filters")
-@clean_errors
+
+@command("filters")
 def main(cfg: DictConfig) -> None:
     """Make the set, run the line, print what was caught and what was lost."""
-    recordings = labelled_set(SetOptions(seed=cfg.seed, num_clean=cfg.num_clean, real=cfg.real))
+    has_model = cfg.checkpoint is not None
+    recordings = labelled_set(
+        SetOptions(seed=cfg.seed, num_clean=cfg.num_clean, real=cfg.real, has_wrong_text=has_model)
+    )
     hours = sum(recording.duration_ms for recording in recordings) / 3_600_000
     print(f"{len(recordings)} recordings, {hours:.2f} h", flush=True)
-    outcomes = run_line(compose("ingest", [*cfg.overrides]), recordings)
+    heard = [*AGREEMENT, f"checks.agreement.annotator.transcriber.checkpoint={cfg.checkpoint}"] if has_model else []
+    outcomes = run_line(compose("ingest", [*heard, *cfg.overrides]), recordings)
     print("\n".join([*score_lines(outcomes), *missed_lines(outcomes)]))
 
 

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.annotate import simulate
+from pipeline.annotate.detector import FEATURES, UNMARKED, Detector, columns, features, is_marked
 from pipeline.annotate.logistic import Logistic, Values, fit
-from pipeline.annotate.machine_text import FEATURES, features
 from pipeline.annotate.style import Line, style
 from pipeline.segment import captions
 from pipeline.sources.embedded.sentences import LANGUAGES, draw_sentences
 
-RIDGE = 5.0
+RIDGE = 1.0
 NUM_BINS = 10
 MAX_BARE = 0.97  # lines without a mark: about what conf/check/text_style.yaml rejects
 SIZES = (6, 60)  # sentences of a document
@@ -79,18 +79,24 @@ def real_captions(folder: Path) -> Documents:
     return Documents(rows_NF=np.array(rows), truth_N=np.zeros(len(rows)), langs=tuple(langs), styles=styles)
 
 
-def train(documents: Documents, about: str) -> Logistic:
-    """Fit the detector."""
-    return fit(FEATURES, documents.rows_NF, documents.truth_N, RIDGE, about)
+def train(documents: Documents, about: str) -> Detector:
+    """Fit the detector's two models, each on captions of its kind."""
+    return Detector(
+        marked=_fit(documents, is_marked(documents.rows_NF), FEATURES, about),
+        unmarked=_fit(documents, ~is_marked(documents.rows_NF), UNMARKED, about),
+    )
 
 
-def weight_lines(model: Logistic) -> Iterator[str]:
-    """Say what each feature weighs, in units of its spread, the heaviest first."""
-    for name, weight in sorted(zip(model.names, model.weights, strict=True), key=lambda pair: -abs(pair[1])):
-        yield f"{name:<22}{weight:+8.2f}"
+def weight_lines(model: Detector) -> Iterator[str]:
+    """Say what each feature weighs, in units of its spread, the heaviest first; then where marks tell nothing."""
+    unmarked = dict(zip(model.unmarked.names, model.unmarked.weights, strict=True))
+    yield f"{'':<22}{'marks':>8}{'none':>8}"
+    pairs = zip(model.marked.names, model.marked.weights, strict=True)
+    for name, weight in sorted(pairs, key=lambda pair: -abs(pair[1])):
+        yield f"{name:<22}{weight:+8.2f}" + (f"{unmarked[name]:+8.2f}" if name in unmarked else "")
 
 
-def table_lines(model: Logistic, documents: Documents, threshold: float) -> Iterator[str]:
+def table_lines(model: Detector, documents: Documents, threshold: float) -> Iterator[str]:
     """Say for each language and each style how many documents are judged right, by style or for want of any mark."""
     is_bare = documents.rows_NF[:, FEATURES.index("bare_line_ratio")] > MAX_BARE  # never NaN
     called, truth = (model.probability(documents.rows_NF) > threshold) | is_bare, documents.truth_N == 1
@@ -114,7 +120,7 @@ def unseen_lines(documents: Documents, tests: Documents, threshold: float) -> It
         yield f"{name:<22}{(called == (unseen.truth_N == 1)).mean():>8.3f}"
 
 
-def reliability_lines(model: Logistic, documents: Documents) -> Iterator[str]:
+def reliability_lines(model: Detector, documents: Documents) -> Iterator[str]:
     """Say for each tenth of the probability how often a machine really wrote the document."""
     given = model.probability(documents.rows_NF)
     bins = np.minimum((given * NUM_BINS).astype(int), NUM_BINS - 1)
@@ -128,6 +134,12 @@ def reliability_lines(model: Logistic, documents: Documents) -> Iterator[str]:
             edges = f"{number / NUM_BINS:.1f} to {(number + 1) / NUM_BINS:.1f}"
             yield f"{edges:<14}{mask.sum():>10}{said:>8.3f}{true:>8.3f}"
     yield f"expected calibration error {error:.3f}"
+
+
+def _fit(documents: Documents, mask: NDArray[np.bool_], names: tuple[str, ...], about: str) -> Logistic:
+    rows_NF = documents.rows_NF[mask][:, columns(names)]
+    about = f"{about}\n{mask.sum()} of them, by {len(names)} features."
+    return fit(names, rows_NF, documents.truth_N[mask], RIDGE, about)
 
 
 def _features(lines: Sequence[Line], lang: str) -> list[float]:

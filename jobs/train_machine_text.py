@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
-from jobs.cli import clean_errors
+from jobs.cli import command
 from jobs.machine_training import (
     Documents,
     real_captions,
@@ -22,20 +21,20 @@ from jobs.machine_training import (
     unseen_lines,
     weight_lines,
 )
-from pipeline.annotate.machine_text import ASSET, classifier
+from pipeline.annotate.detector import ASSETS, detector
 
-ASSETS = Path(__file__).parents[1] / "pipeline" / "annotate" / "assets"
+FOLDER = Path(__file__).parents[1] / "pipeline" / "annotate" / "assets"
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="train_machine_text")
-@clean_errors
+@command("train_machine_text")
 def main(cfg: DictConfig) -> None:
     """Train, measure on other seeds and sentences, and write the weights if asked to."""
     trained_on = simulated(cfg.train_seed, 0, cfg.num_per_style)
     tests = simulated(cfg.test_seed, 1, cfg.num_per_style)
-    model = train(trained_on, about(trained_on, cfg)) if cfg.write else classifier()
+    model = train(trained_on, about(trained_on, cfg)) if cfg.write else detector()
     if cfg.write:
-        (ASSETS / ASSET).write_text(model.to_yaml(), encoding="utf-8")
+        for kind, asset in ASSETS.items():
+            (FOLDER / asset).write_text(getattr(model, kind).to_yaml(), encoding="utf-8")
     real = real_captions(Path(cfg.real)) if cfg.real else None
     sections = [
         ("weights, in units of each feature's spread", weight_lines(model)),

@@ -1,13 +1,19 @@
-"""A checkpoint as a listener: which language windows are in, and what they say. Any format `model.checkpoint` loads."""
+"""A checkpoint as a listener: which language windows are in, what they say, and when they say a given text.
+
+Any format `model.checkpoint` loads.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from model.checkpoint import Loaded, load
@@ -15,8 +21,11 @@ from model.decoding.batch import decode
 from model.decoding.engine import Engine
 from model.decoding.language import detect_language
 from model.decoding.options import DecodeOptions, Window
-from model.mel import MIN_SAMPLES, log_mel
+from model.decoding.segments import FRAMES_PER_STAMP, MS_PER_FRAME
+from model.decoding.words import Heard, time_words
+from model.mel import HOP, MIN_SAMPLES, log_mel
 from pipeline.audio import Samples
+from pipeline.languages import language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +52,65 @@ class CheckpointListener:
     def languages(self, windows: Sequence[Samples]) -> list[Mapping[str, float]]:
         """Return the probabilities of the languages for each window; a window too short to hear has no answer."""
         loaded, engine = _listener(self.checkpoint, self.device)
-        mels = [self._mel(loaded, window) for window in windows if len(window) >= MIN_SAMPLES]
+        heard = [_pieces(window, engine)[0] for window in windows if len(window) >= MIN_SAMPLES]
+        mels = [self._mel(loaded, window) for window in heard]
         return [start.lang_probs for start in detect_language(engine, loaded.tokenizer, mels)] if mels else []
 
     def texts(self, windows: Sequence[Samples], langs: Sequence[str]) -> list[str]:
-        """Transcribe windows in given languages, greedily; one too short to hear says nothing."""
+        """Transcribe windows in given languages, greedily; one too short to hear says nothing.
+
+        A window longer than what the model hears at once is heard in pieces.
+        """
         loaded, engine = _listener(self.checkpoint, self.device)
-        heard = [at for at, window in enumerate(windows) if len(window) >= MIN_SAMPLES]
-        asked = [Window(mel_FT=self._mel(loaded, windows[at]), lang=langs[at]) for at in heard]
+        heard = [
+            (at, piece)
+            for at, window in enumerate(windows)
+            if len(window) >= MIN_SAMPLES
+            for piece in _pieces(window, engine)
+        ]
+        asked = [Window(mel_FT=self._mel(loaded, piece), lang=langs[at]) for at, piece in heard]
         options = DecodeOptions(max_loop_repeats=self.loops)
         answers = decode(engine, loaded.tokenizer, asked, options, self.batch_size) if asked else []
-        texts = dict(zip(heard, (answer.text for answer in answers), strict=True))
-        return [texts.get(at, "") for at in range(len(windows))]
+        texts: list[list[str]] = [[] for _ in windows]
+        for (at, _), answer in zip(heard, answers, strict=True):
+            texts[at].append(answer.text.strip())
+        return [" ".join(pieces) for pieces in texts]
 
     def knows(self, lang: str) -> bool:
         """Tell whether the model has a token for a language."""
         return lang in _listener(self.checkpoint, self.device)[0].tokenizer.codes
 
+    def reach_ms(self) -> int:
+        """Return how much the model hears at once, in ms."""
+        return _listener(self.checkpoint, self.device)[1].dims.n_audio_ctx * FRAMES_PER_STAMP * MS_PER_FRAME
+
+    def place(self, window: Samples, texts: Sequence[str], lang: str) -> list[tuple[int, int, float]]:
+        """Say when in a window texts that follow each other are said: start and end in ms, mean probability of words.
+
+        The texts are read, not decoded, and their words follow the cross-attention (words.py). Only the first ones are
+        answered where not all fit the model's context, none in a window too short to hear.
+        """
+        loaded, engine = _listener(self.checkpoint, self.device)
+        prompt = loaded.tokenizer.sot_sequence(lang, "transcribe")
+        lead = " " if language(lang).spaces_words else ""
+        tokens = [loaded.tokenizer.encode(lead + text.strip()) for text in texts]
+        ends = itertools.accumulate(map(len, tokens), initial=len(prompt) + 1)  # and the end of the text
+        tokens = tokens[: sum(end <= engine.dims.n_text_ctx for end in ends) - 1]
+        if not tokens or len(window) < MIN_SAMPLES:
+            return []
+        mel_FT = self._mel(loaded, window)
+        heard = Heard(audio_SD=engine.encode([mel_FT])[0], num_positions=-(-mel_FT.shape[1] // FRAMES_PER_STAMP))
+        timed = time_words(engine, loaded.tokenizer, heard, (prompt, tokens), loaded.alignment_heads)
+        return [(words[0].start_ms, words[-1].end_ms, statistics.fmean(word.prob for word in words)) for words in timed]
+
     def _mel(self, loaded: Loaded, window: Samples) -> torch.Tensor:
         audio = torch.from_numpy(window)[None].to(self.device)
         return log_mel(audio, loaded.net.dims.n_mels)[0]
+
+
+def _pieces(window: Samples, engine: Engine) -> list[Samples]:
+    """Cut a window evenly into what the model hears at once."""
+    return np.array_split(window, -(-len(window) // (engine.dims.n_audio_ctx * 2 * HOP)))
 
 
 @functools.cache

@@ -17,12 +17,12 @@ TEXT_STATS = family(
     {
         "num_chars": (INT, "characters of the text, spaces included"),
         "num_words": (INT, "words by white space; characters / 2 in scripts without spaces"),
-        "num_tokens": (INT, "about what OpenAI's multilingual vocabulary makes of the text, rather more than less"),
+        "num_tokens": (INT, "tokens: counted by a vocabulary where one is given, else about OpenAI's"),
         "compression_ratio": (FLOAT, "bytes of the text over its zlib bytes; Whisper calls 2.4 a loop"),
         "repeated_ngram_ratio": (FLOAT, "share of three-word runs the window has said before; null under three words"),
-        "is_all_upper": (BOOL, "document: cased letters are all upper case; null without cased letters"),
-        "is_all_lower": (BOOL, "document: cased letters are all lower case; null without cased letters"),
-        "punctuation_per_word": (FLOAT, "document: sentence marks of any script per word"),
+        "is_all_upper": (BOOL, "document: cased letters are all upper case; null under 12 cased words"),
+        "is_all_lower": (BOOL, "document: cased letters are all lower case; null under 12 cased words"),
+        "punctuation_per_word": (FLOAT, "document: sentence marks of any script per word; null under 30 words"),
         "repeated_line_ratio": (FLOAT, "document: share of cues equal to the cue before them"),
     },
 )
@@ -32,12 +32,13 @@ MACHINE_TEXT = family(
     {
         "bare_word_ratio": (
             FLOAT,
-            "window: share of words on lines of four words or more without marks, all lower or all upper case",
+            "window: share of words on lines without marks, all lower or all upper case, in runs of many such lines",
         ),
+        "is_bare": (BOOL, "window: no sentence mark and one case; null without letters, or where marks tell nothing"),
         "origin": (STRING, "machine or human, as the file or its source says; null where neither does"),
         "origin_evidence": (STRING, "the sign or statement that says so"),
         "is_marked_machine": (BOOL, "origin is machine; null without text"),
-        "is_bare_upper": (BOOL, "document: all capitals and hardly a mark; null without cased letters"),
+        "is_bare_upper": (BOOL, "document: all capitals and hardly a mark; null under 12 cased words"),
         "machine_probability": (FLOAT, "document: P(a recogniser wrote it) from its style; null when too short"),
         "capital_ratio": (FLOAT, "document: cased words that begin with a capital"),
         "upper_ratio": (FLOAT, "document: cased words of two letters or more all in capitals"),
@@ -52,6 +53,7 @@ MACHINE_TEXT = family(
         "filler_ratio": (FLOAT, "document: hesitations per word; null in languages without a list"),
         "tag_ratio": (FLOAT, "document: lines that note a sound: [Music], (laughter)"),
         "words_per_line": (FLOAT, "document: mean words per line"),
+        "full_ratio": (FLOAT, "document: lines without room for the next line's first word in its usual width"),
         "line_chars_cv": (FLOAT, "document: spread of the lines' lengths over their mean"),
         "cue_ms_cv": (FLOAT, "document: spread of the cues' durations over their mean"),
         "touching_ratio": (FLOAT, "document: cues that begin within 20 ms of the last one's end"),
@@ -64,7 +66,10 @@ TEXT_LANGUAGE = family(
     "text_language",
     {
         "lang": (STRING, "language of the document's text, as py3langid and the script say"),
-        "confidence": (FLOAT, "py3langid's probability for the document, halved where CLD2 says another language"),
+        "confidence": (
+            FLOAT,
+            "py3langid's probability for the document, raised where the source declares it, halved where CLD2 differs",
+        ),
         "cld2_lang": (STRING, "CLD2's answer for the document; null where it has none"),
         "langid_lang": (STRING, "langid's answer, as a cross-check"),
         "window_lang": (STRING, "py3langid's answer for this window alone"),
@@ -109,6 +114,7 @@ TIMING = family(
         "chars_per_s": (FLOAT, "characters per second of cue time; null without cues"),
         "overrun_ms": (INT, "by how much the recording's captions end after its audio, at least 0"),
         "max_cue_ms": (INT, "longest cue; null without cues"),
+        "alignment_confidence": (FLOAT, "the segment's, of times that were laid over speech; null of others"),
     },
 )
 
@@ -125,7 +131,7 @@ SOUND = family(
         "clipped_ratio": (FLOAT, "share of samples on flat tops of the wave"),
         "bandwidth_hz": (FLOAT, "up to where loud frames hold energy; 3,400 on the telephone"),
         "dead_ratio": (FLOAT, "share of 32 ms frames below -85 dBFS: digital silence, a dead channel"),
-        "music_ratio": (FLOAT, "share of sounding frames with a tone held for a quarter of a second"),
+        "music_ratio": (FLOAT, "share of frames with a tone held for a quarter of a second; null under 3 s that sound"),
     },
 )
 
@@ -167,5 +173,9 @@ PEERS = family(
         "agreement_quantile": (FLOAT, "share of its language's windows that agree better with a model; null unasked"),
         "recording_rank": (INT, "place among its recording's windows with text, in an order drawn by lot; from 0"),
         "source_rank": (INT, "place among its source's windows with text, likewise"),
+        "bare_peer_ratio": (
+            FLOAT,
+            "bare window: share of its source's windows in its language that are too; else null",
+        ),
     },
 )

@@ -1,4 +1,4 @@
-"""How fast recordings are annotated, against a straightforward script, and how fast decisions are taken again.
+"""How fast recordings are annotated, against a straightforward script.
 
 The script does what people write first: soundfile and silero's ONNX model over each recording, langid over each window,
 level and counts window by window. It measures a part of what the annotators do.
@@ -12,11 +12,8 @@ import pstats
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,13 +27,12 @@ from jobs.benchmarks.spoiling import Recording
 from jobs.config import instantiate
 from jobs.filtering import recording_table, run_stage
 from jobs.wiring import build_checks
-from pipeline import schema, store, tables
+from pipeline import store
 from pipeline.annotate.recordings import by_recording
 from pipeline.annotate.stage import Annotate, annotate_stage
 from pipeline.audio import SAMPLE_RATE, SAMPLES_PER_MS, Samples, decode_bytes
-from pipeline.decide.stage import decide_stage
 from pipeline.segment.stage import segment_stage
-from pipeline.stage import Context, Stage
+from pipeline.stage import Stage
 
 MAX_MS = 3_600_000
 FORMATS = ("mp3", "ogg", "flac")  # what soundfile reads too
@@ -45,20 +41,17 @@ PROFILE_LINES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnnotateBench:
-    """Recordings of each language, how many are joined into one, rounds of both, and segments to decide on."""
+    """Recordings of each language, how many are joined into one, rounds of both."""
 
     num_per_language: int
     num_joined: int
     num_rounds: int
-    num_segments: int
-    segments_per_part: int
-    num_processes: int
 
 
 def run(options: AnnotateBench) -> Iterator[str]:
     """Yield the figures as lines."""
     cfg = compose("ingest")
-    annotators, checks = build_checks(cfg)
+    annotators, _ = build_checks(cfg)
     recordings = _long_recordings(options)
     hours = sum(recording.duration_ms for recording in recordings) / 3_600_000
     with tempfile.TemporaryDirectory() as blobs:
@@ -76,7 +69,6 @@ def run(options: AnnotateBench) -> Iterator[str]:
             yield f"{name:<10}{hours * 3600 / float(np.median(seconds)):>8.0f} times real time"
         yield f"annotate is {float(np.median(script)) / float(np.median(ours)):.2f} times as fast"
         yield from _profile(stage, found, blobs)
-    yield from _decide_again(decide_stage(instantiate(cfg.decide), checks), options)
 
 
 def _long_recordings(options: AnnotateBench) -> list[Recording]:
@@ -151,57 +143,3 @@ def _profile(stage: Stage, found: Mapping[str, pa.Table], blobs: str) -> Iterato
     sink = io.StringIO()
     pstats.Stats(profiler, stream=sink).sort_stats("tottime").print_stats(PROFILE_LINES)
     yield from (line for line in sink.getvalue().splitlines() if line.strip())
-
-
-def _decide_again(stage: Stage, options: AnnotateBench) -> Iterator[str]:
-    """Read, judge and write so many synthetic segments, part by part, in so many processes."""
-    num_parts = -(-options.num_segments // options.segments_per_part)
-    with tempfile.TemporaryDirectory() as folder:
-        for name, columns in stage.reads.items():
-            table = _synthetic(schema.TABLES[name], options.segments_per_part)
-            chosen = table.select(columns) if columns else table
-            (Path(folder) / f"{name}.parquet").write_bytes(tables.to_parquet(chosen))
-        start = time.perf_counter()
-        with ProcessPoolExecutor(options.num_processes, mp_context=get_context("spawn")) as pool:
-            done = list(pool.map(_decide_part, [stage] * num_parts, [folder] * num_parts, range(num_parts)))
-    seconds = time.perf_counter() - start
-    cpu_s, peaks_mb = zip(*done, strict=True)
-    yield (
-        f"decide again: {num_parts * options.segments_per_part:,} segments in {seconds:.1f} s on "
-        f"{options.num_processes} processes, {sum(cpu_s):.1f} CPU seconds, {max(peaks_mb):.0f} MB at most in one"
-    )
-
-
-def _decide_part(stage: Stage, folder: str, number: int) -> tuple[float, float]:
-    """Decide on one part; returns its CPU seconds, and the process's peak memory in MB."""
-    import resource
-
-    start = time.process_time()
-    inputs = {name: tables.read(f"{folder}/{name}.parquet") for name in stage.reads}
-    context = Context(blobs_uri="", output_uris={"decision": ""}, input_fingerprints={})
-    [decision] = stage.run(inputs, context)["decision"]
-    Path(folder, f"decision-{number}.parquet").write_bytes(tables.to_parquet(tables.conform(decision, schema.DECISION)))
-    return time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _synthetic(columns: pa.Schema, num_rows: int) -> pa.Table:
-    """Fill a table with numbers at random and words from a few."""
-    rng = np.random.default_rng(0)
-    return pa.table({item.name: _column(item, num_rows, rng) for item in columns}, schema=columns)
-
-
-def _column(item: pa.Field, num_rows: int, rng: np.random.Generator) -> pa.Array:
-    ids = {"segment_id": 1, "recording_id": 40}
-    if item.name in ids:
-        return pa.array([f"{row // ids[item.name]:012d}" for row in range(num_rows)])
-    if pa.types.is_boolean(item.type):
-        return pa.array(rng.random(num_rows) < 0.95)
-    if pa.types.is_floating(item.type):
-        return pa.array(rng.random(num_rows), item.type)
-    if pa.types.is_integer(item.type):
-        return pa.array(rng.integers(0, 30_000, num_rows), item.type)
-    if pa.types.is_string(item.type) and item.name not in ("entry", "eval_set", "declared_split"):
-        return pa.array(np.array(["en", "sw", "am", None], dtype=object)[rng.integers(0, 4, num_rows)], item.type)
-    if pa.types.is_list(item.type):
-        return pa.array([[]] * num_rows, item.type)
-    return pa.nulls(num_rows, item.type)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.benchmarks.spoiling import DEFECTS, Help, Recording, spoil
+from jobs.benchmarks.spoiling import DEFECTS, Help, Recording, spoil, wrong_text
 from pipeline.audio import SAMPLES_PER_MS
 from pipeline.decoder import decode
 from pipeline.errors import UserError
@@ -33,21 +33,26 @@ _PER_LANGUAGE = 36  # recordings of a language that the embedded plan makes at s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetOptions:
-    """The seed, how many good recordings of each language, and a folder of real ones to use instead."""
+    """The seed, how many good recordings of each language, and a folder of real ones to use instead.
+
+    `has_wrong_text` adds the defect that only a model can hear.
+    """
 
     seed: int
     num_clean: int
     real: str | None = None
+    has_wrong_text: bool = False
 
 
 def labelled_set(options: SetOptions) -> list[Recording]:
     """Make the set: `num_clean` good recordings a language, then each defect and strength on another one."""
-    bases = _real(Path(options.real)) if options.real else spoken_set(options, len(DEFECTS) * NUM_STRENGTHS)
+    defects = (*DEFECTS, wrong_text) if options.has_wrong_text else DEFECTS
+    bases = _real(Path(options.real)) if options.real else spoken_set(options, len(defects) * NUM_STRENGTHS)
     made: list[Recording] = []
     for lang, own in sorted(_by_language(bases).items()):
         made += own[: options.num_clean]
         spare = itertools.cycle(own[options.num_clean :] or own)
-        for defect, strength in itertools.product(DEFECTS, range(NUM_STRENGTHS)):
+        for defect, strength in itertools.product(defects, range(NUM_STRENGTHS)):
             rng = _rng(options.seed, lang, defect.__name__, str(strength))
             spoilt = spoil(next(spare), defect, strength, Help(rng=rng, others=bases))
             made += [spoilt] if spoilt else []
@@ -57,7 +62,12 @@ def labelled_set(options: SetOptions) -> list[Recording]:
 def spoken_set(options: SetOptions, num_more: int = 0) -> list[Recording]:
     """Speak `num_clean` and some more good recordings in each language."""
     wanted = options.num_clean + num_more
-    plans = embedded.plan_corpus(options.seed, wanted / _PER_LANGUAGE)
+    num_plans = -(-wanted // _PER_LANGUAGE)  # of one size: a plan says no sentence twice, and has so many
+    plans = [
+        replace(plan, key=f"{number}-{plan.key}")
+        for number in range(num_plans)
+        for plan in embedded.plan_corpus(options.seed + number, wanted / num_plans / _PER_LANGUAGE)
+    ]
     clean = [plan for plan in plans if plan.kind.name == "clean" and plan.spoken_lang == plan.text_lang]
     turns = defaultdict[str, Iterator[str]](lambda: itertools.cycle(VARIANTS))
     voiced = (replace(plan, voice=embedded.VOICES[plan.spoken_lang] + next(turns[plan.spoken_lang])) for plan in clean)

@@ -165,6 +165,18 @@ def wrong_language(take: Recording, strength: int, aid: Help) -> Recording | Non
     return _retimed(take, [replace(cue, text=lines[at % len(lines)]) for at, cue in enumerate(take.cues)])
 
 
+def wrong_text(take: Recording, strength: int, aid: Help) -> Recording:
+    """Show what is said in another recording of the language: of 50 %, 75 % or all lines. Only a model hears it."""
+    own = [other for other in aid.others if other.claimed_lang == take.claimed_lang and other.key != take.key]
+    spare = [cue.text for other in own for cue in other.cues]
+    first, last = _run(len(take.cues), (0.5, 0.75, 1.0)[strength], aid.rng)
+    cues = [
+        replace(cue, text=_alike(cue.text, spare, aid.rng)) if first <= at < last else cue
+        for at, cue in enumerate(take.cues)
+    ]
+    return replace(take, cues=tuple(cues), bad_ms=((take.cues[first].start_ms, take.cues[last - 1].end_ms),))
+
+
 def wrong_audio(take: Recording, strength: int, aid: Help) -> Recording | None:
     """Speak another language than text and claim say; each of the others is a strength."""
     other = aid.foreign(take.claimed_lang, strength)
@@ -278,6 +290,12 @@ def _run(length: int, share: float, rng: np.random.Generator) -> tuple[int, int]
     size = min(length, int(np.ceil(length * share)))
     first = int(rng.integers(0, length - size + 1))
     return first, first + size
+
+
+def _alike(line: str, others: Sequence[str], rng: np.random.Generator) -> str:
+    """Choose another line of about the same length."""
+    nearest = sorted((other for other in others if other != line), key=lambda other: abs(len(other) - len(line)))[:5]
+    return nearest[int(rng.integers(len(nearest)))]
 
 
 def _music(num_samples: int, rng: np.random.Generator) -> Samples:

@@ -109,6 +109,7 @@ def _batch(lengths_s: Sequence[float], num_tokens: int) -> Batch:
         texts=("",) * rows,
         tasks=("transcribe",) * rows,
         langs=("en",) * rows,
+        are_synthetic=(False,) * rows,
     )
 
 

@@ -18,7 +18,7 @@ import yaml
 
 from pipeline import schema, tables, text
 
-_LINE_EDGES = re.compile(r"^[\s\-–—♪♫*#>\"'«“.]+|[\s\-–—♪♫*#<\"'»”.!]+$")
+_LINE_EDGES = re.compile(r"^[\s\-–—♪♫*#>¡\"'«“.]+|[\s\-–—♪♫*#<\"'»”.!]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

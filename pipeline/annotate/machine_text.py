@@ -1,40 +1,31 @@
 """Whether a recogniser wrote a caption: what its file says of its making, and what its style gives away.
 
-The probability comes from a small logistic regression on the style's numbers (pipeline/annotate/style.py), trained
-by jobs/train_machine_text.py on simulated captions; what the file says of itself is kept apart from it.
+The probability comes from the style's numbers (style.py, detector.py); what the file says of itself is kept apart.
 """
 
 from __future__ import annotations
 
-import functools
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipeline import schema, tables, text
 from pipeline.annotate import scripts
-from pipeline.annotate.logistic import Logistic, Values
+from pipeline.annotate.detector import detector, features
+from pipeline.annotate.logistic import Values
 from pipeline.annotate.recordings import by_recording
-from pipeline.annotate.style import NAMES, Line, style
+from pipeline.annotate.style import MIN_CASED_WORDS, Line, style
 
-ASSET = "machine_text.yaml"
-_MIN_BARE_WORDS = 4  # people too caption fragments without a mark: "three", "to the left"
-# Spreads of lengths tell how simulated sentences are cut, not who cut real ones (2026-11: 3 of 17 people's captions
-# passed for a machine's with them, none without).
-_NOT_USED = ("line_chars_cv", "cue_ms_cv")
-# Style columns, and what only two of them together show: capitals with marks are a stenographer's, without a machine's.
-FEATURES = (
-    *(name for name in NAMES if name not in _NOT_USED),
-    "has_speaker_marks",
-    "upper_bare",
-    "lower_bare",
-    "touching_cut",
-)
+# People too leave phrases bare ("three", "to the left", a prompt of 19 words): a run of bare lines is a recogniser's
+# where it is long, or where it has some lines and words and most of the document is like it. In 56 pieces of people's
+# captions no run had more than 38 words, and none of three lines stood in a document that was half bare (2026-11).
+_LONG_RUN_WORDS, _RUN_WORDS, _RUN_LINES, _MOSTLY = 60, 12, 3, 0.6
 # Services whose captions are a recogniser's unless somebody corrected them; Amara, Rev.com and editors are people's.
 _RECOGNISERS = re.compile(
     r"\b(?:assembly ?ai|auphonic|aws transcribe|azure|castmagic|deepgram|descript|gladia|google|happy ?scribe|kapwing|"
@@ -48,7 +39,7 @@ class MachineTextAnnotator:
     """Gather the evidence of a recogniser for each document, and find lines in its style in each window."""
 
     NAME: ClassVar[str] = "machine_text"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.MACHINE_TEXT
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -56,23 +47,6 @@ class MachineTextAnnotator:
         """Measure every segment; the probability is null for documents too short to have a style."""
         rows = [row for _, document in by_recording(segments) for row in _rows(document)]
         return tables.from_rows(rows, self.SCHEMA)
-
-
-def features(measured: Mapping[str, float | None], has_speaker_marks: bool | None) -> list[float]:
-    """Return the classifier's inputs in the order of FEATURES; NaN is missing."""
-    known = {name: float("nan") if value is None else value for name, value in measured.items()}
-    known["has_speaker_marks"] = float("nan") if has_speaker_marks is None else float(has_speaker_marks)
-    known["upper_bare"] = known["upper_ratio"] * known["bare_line_ratio"]
-    known["lower_bare"] = (1 - known["capital_ratio"]) * known["bare_line_ratio"]
-    known["touching_cut"] = known["touching_ratio"] * (1 - known["mark_end_ratio"])
-    known["words_per_line"] = float(np.log(known["words_per_line"]))
-    return [known[name] for name in FEATURES]
-
-
-@functools.cache
-def classifier() -> Logistic:
-    """Read the trained weights that come with the package."""
-    return Logistic.from_yaml((files("pipeline.annotate") / "assets" / ASSET).read_text("utf-8"))
 
 
 def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
@@ -89,9 +63,15 @@ def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
         "is_bare_upper": _is_bare_upper(lines, script),
         "machine_probability": _probability(measured, first["has_speaker_marks"]),
     }
-    for segment_id, cues in zip(document["segment_id"].to_pylist(), document["cues"].to_pylist(), strict=True):
-        texts = [cue["text"] for cue in cues or ()]
-        yield {"segment_id": segment_id, "bare_word_ratio": _bare_word_ratio(texts, script), **shared}
+    windows = [[cue["text"] for cue in cues or ()] for cues in document["cues"].to_pylist()]
+    ratios = iter(_bare_word_ratios(windows, script))
+    for segment_id, texts in zip(document["segment_id"].to_pylist(), windows, strict=True):
+        yield {
+            "segment_id": segment_id,
+            "is_bare": _is_bare_window(texts, script),
+            "bare_word_ratio": next(ratios),
+            **shared,
+        }
 
 
 def _lines(document: pa.Table) -> Iterator[Line]:
@@ -120,27 +100,48 @@ def _probability(measured: Mapping[str, float | None], has_speaker_marks: bool |
     if measured["words_per_line"] is None:
         return None
     row: Values = np.array([features(measured, has_speaker_marks)])
-    return float(classifier().probability(row)[0])
+    return float(detector().probability(row)[0])
 
 
 def _is_bare_upper(lines: Sequence[Line], script: str | None) -> bool | None:
-    """Tell whether a whole document is in capitals and without marks; None where the script has no case."""
+    """Tell whether a whole document is in capitals and without marks; None without case, or with too few words."""
     whole = " ".join(line.text for line in lines)
-    if whole.upper() == whole.lower():
+    words = text.words(whole, scripts.spaces_words(script))
+    if sum(word.upper() != word.lower() for word in words) < MIN_CASED_WORDS:
         return None
-    num_words = len(text.words(whole, scripts.spaces_words(script)))
-    return whole.isupper() and text.sentence_marks(whole) < 0.01 * num_words
+    return whole.isupper() and text.sentence_marks(whole) < 0.01 * len(words)
 
 
-def _bare_word_ratio(texts: Sequence[str], script: str | None) -> float | None:
-    """Return the share of a window's words on longer lines without marks, all lower or all upper case."""
+def _is_bare_window(texts: Sequence[str], script: str | None) -> bool | None:
+    if script in scripts.WITHOUT_MARKS or not any(map(str.isalpha, "".join(texts))):
+        return None
+    return _is_bare(" ".join(texts))
+
+
+def _bare_word_ratios(windows: Sequence[Sequence[str]], script: str | None) -> list[float | None]:
+    """Return for each window the share of its words on bare lines in runs that are a recogniser's."""
     if script in scripts.WITHOUT_MARKS:
-        return None
-    sizes = [len(text.words(line, scripts.spaces_words(script))) for line in texts]
-    if not sum(sizes):
-        return None
-    bare = (size for size, line in zip(sizes, texts, strict=True) if size >= _MIN_BARE_WORDS and _is_bare(line))
-    return sum(bare) / sum(sizes)
+        return [None] * len(windows)
+    spaced = scripts.spaces_words(script)
+    texts = [line for window in windows for line in window]
+    sizes = np.array([len(text.words(line, spaced)) for line in texts], dtype=np.int64)
+    given = np.array([size * is_run for size, is_run in zip(sizes, _in_runs(texts, sizes), strict=True)])
+    ends = np.cumsum([len(window) for window in windows], dtype=np.int64)
+    spans = [slice(end - len(window), end) for window, end in zip(windows, ends, strict=True)]
+    return [float(given[span].sum() / sizes[span].sum()) if sizes[span].sum() else None for span in spans]
+
+
+def _in_runs(texts: Sequence[str], sizes: NDArray[np.int64]) -> list[bool]:
+    """Mark the lines that stand in a run of bare lines that is a recogniser's."""
+    flags = [_is_bare(line) for line in texts]
+    is_mostly = float(sizes[flags].sum()) > _MOSTLY * float(sizes.sum())
+    marked: list[bool] = []
+    for is_bare, group in itertools.groupby(range(len(texts)), key=flags.__getitem__):
+        rows = list(group)
+        num_words = int(sizes[rows].sum())
+        is_run = is_mostly and num_words >= _RUN_WORDS and len(rows) >= _RUN_LINES
+        marked += [is_bare and (is_run or num_words >= _LONG_RUN_WORDS)] * len(rows)
+    return marked
 
 
 def _is_bare(line: str) -> bool:

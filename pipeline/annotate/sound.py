@@ -24,6 +24,8 @@ DEAD_DBFS = -85.0  # below the noise of any room and microphone; 16 bits end at 
 FLOOR = 1e-12
 _SLOPE_DB = 50.0  # under the loudest band: what a codec or a telephone has cut off, not what a voice lacks
 _STEADY_FRAMES = 8  # a tone held a quarter of a second is no voice's
+_NOISE_MS = 5000  # around a shorter window: two seconds of speech may hold no pause to hear the noise in (2026-11)
+_MUSIC_FRAMES = 94  # 3 s: one drawn vowel is a third of "Lima" (2026-11)
 _LOWEST_BIN, _TONAL, _HELD, _AUDIBLE_DBFS = 3, 20.0, 0.3, -60.0
 
 Floats = NDArray[np.float32]
@@ -34,7 +36,7 @@ class SoundAnnotator:
     """Measure the sound of each window."""
 
     NAME: ClassVar[str] = "sound"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.SOUND
     NEEDS_AUDIO: ClassVar[bool] = True
 
@@ -70,22 +72,42 @@ def _row(segment: Mapping[str, Any], samples: Samples) -> dict[str, Any]:
     own = samples[segment["start_ms"] * SAMPLES_PER_MS : segment["end_ms"] * SAMPLES_PER_MS]
     if len(own) < FRAME * _STEADY_FRAMES * 2:
         return {**dict.fromkeys(SoundAnnotator.SCHEMA.names), "segment_id": segment["segment_id"]}
-    frames_TN = own[: len(own) // FRAME * FRAME].reshape(-1, FRAME)
-    energy = np.einsum("tn,tn->t", frames_TN, frames_TN) / FRAME
-    frames_db = (10 * np.log10(energy + FLOOR)).astype(np.float32)
+    frames_TN = _frames(own)
+    frames_db = _levels(frames_TN)
     is_dead = frames_db < DEAD_DBFS
     loudest = float(np.abs(own).max())
     sounding = frames_TN[~is_dead]
     power_TF = _power(sounding) if len(sounding) >= 2 * _STEADY_FRAMES else None
     return {
         "segment_id": segment["segment_id"],
-        "snr_db": snr_db(frames_db[~is_dead]) if power_TF is not None else None,
+        "snr_db": _noise(samples, segment) if power_TF is not None else None,
         "peak_dbfs": 20 * float(np.log10(loudest + FLOOR**0.5)),
         "clipped_ratio": _clipped(own, loudest),
         "bandwidth_hz": _bandwidth(power_TF, frames_db[~is_dead]) if power_TF is not None else None,
         "dead_ratio": float(is_dead.mean()),
-        "music_ratio": music_ratio(power_TF, frames_db[~is_dead]) if power_TF is not None else 0.0,
+        "music_ratio": _music(power_TF, frames_db[~is_dead]),
     }
+
+
+def _noise(samples: Samples, segment: Mapping[str, Any]) -> float:
+    """Estimate the signal over noise in a window, or in five seconds around a shorter one."""
+    wider_ms = max(0, _NOISE_MS - (segment["end_ms"] - segment["start_ms"])) // 2
+    first_ms, last_ms = max(0, segment["start_ms"] - wider_ms), segment["end_ms"] + wider_ms
+    frames_db = _levels(_frames(samples[first_ms * SAMPLES_PER_MS : last_ms * SAMPLES_PER_MS]))
+    return snr_db(frames_db[frames_db >= DEAD_DBFS])
+
+
+def _frames(samples: Samples) -> Floats:
+    return samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+
+
+def _levels(frames_TN: Floats) -> Floats:
+    energy = np.einsum("tn,tn->t", frames_TN, frames_TN) / FRAME
+    return (10 * np.log10(energy + FLOOR)).astype(np.float32)
+
+
+def _music(power_TF: Floats | None, frames_db: Floats) -> float | None:
+    return music_ratio(power_TF, frames_db) if power_TF is not None and len(power_TF) >= _MUSIC_FRAMES else None
 
 
 def _power(frames_TN: Floats) -> Floats:

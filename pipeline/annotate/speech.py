@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import schema, tables
-from pipeline.annotate.sync import find_sync
 from pipeline.audio import SAMPLES_PER_MS, Samples
+from pipeline.sync import find_sync
+from pipeline.voice import THRESHOLD, find_speech
 
 FLOOR_DBFS = -120.0  # digital silence; below what 16 bits can hold
 
@@ -23,13 +23,9 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpeechAnnotator:
-    """Measure speech in each window and under its cues.
+    """Measure speech in each window and under its cues; `threshold` is `find_speech`'s."""
 
-    Speech is what silero's own state machine calls so: it starts where a 32 ms frame reaches `threshold`, ends
-    after 100 ms below threshold - 0.15, lasts 250 ms at least and is widened by 30 ms (defaults of 6.2.3).
-    """
-
-    threshold: float = 0.5  # silero's default; F1 0.976 on clean audio (measured 2026-11)
+    threshold: float = THRESHOLD
 
     NAME: ClassVar[str] = "speech"
     VERSION: ClassVar[int] = 2
@@ -38,7 +34,7 @@ class SpeechAnnotator:
 
     def measure(self, segments: pa.Table, samples: Samples) -> pa.Table:
         """Measure the segments of one recording; `samples` is the whole of it, mono at 16 kHz."""
-        regions_ms = _regions(samples, self.threshold)
+        regions_ms = find_speech(samples, self.threshold)
         speech = Speech(regions_ms)
         windows = segments.select(["segment_id", "start_ms", "end_ms", "cues", "text"]).to_pylist()
         shared = _sync(windows, regions_ms, len(samples) // SAMPLES_PER_MS)
@@ -111,21 +107,3 @@ def _sync(
     found = find_sync(cues, regions_ms, duration_ms)
     names = ("offset_ms", "sync", "synced")
     return {name: getattr(found, name) for name in names} if found else dict.fromkeys(names)
-
-
-def _regions(samples: Samples, threshold: float) -> list[tuple[int, int]]:
-    model, find_regions = _silero()
-    found = find_regions(samples, model, threshold=threshold)
-    return [(region["start"] // SAMPLES_PER_MS, region["end"] // SAMPLES_PER_MS) for region in found]
-
-
-@functools.cache
-def _silero() -> tuple[Any, Any]:
-    # Importing silero_vad sets torch to one thread for the whole process, which is put right here.
-    import torch
-
-    num_threads = torch.get_num_threads()
-    import silero_vad
-
-    torch.set_num_threads(num_threads)
-    return silero_vad.load_silero_vad(sequence=True), silero_vad.get_speech_timestamps_sequence

@@ -69,6 +69,7 @@ def style(lines: Sequence[Line], lang: str | None) -> dict[str, float | None]:
         **_casing(texts, flat),
         **_marks(texts, flat, script),
         **_wording(texts, flat, lang),
+        "full_ratio": _full(texts, words, spaced),
         **_timing(lines, words),
     }
 
@@ -87,6 +88,7 @@ NAMES = (
     "filler_ratio",
     "tag_ratio",
     "words_per_line",
+    "full_ratio",
     "line_chars_cv",
     "cue_ms_cv",
     "touching_ratio",
@@ -147,6 +149,14 @@ def _timing(lines: Sequence[Line], words: Sequence[Sequence[str]]) -> dict[str, 
         "round_ratio": float(np.mean(clock % 1000 == 0)),
         "grid_ratio": float(np.mean(clock % 20 == 0)),
     }
+
+
+def _full(texts: Sequence[str], words: Sequence[Sequence[str]], spaced: bool) -> float | None:
+    """Return the share of lines that had no room for the next line's first word within the document's usual width."""
+    lengths = [len(line) for line in texts]
+    width = float(np.percentile(lengths, 95))
+    pairs = zip(lengths[:-1], words[1:], strict=True)
+    return _share(length + len(row[0]) + spaced > width for length, row in pairs if row)
 
 
 def _variation(values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float | None:

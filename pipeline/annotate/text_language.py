@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from pipeline import schema, tables
+from pipeline import schema, tables, text
 from pipeline.annotate import scripts
 from pipeline.annotate.recordings import by_recording
 from pipeline.languages import code_of
@@ -26,6 +26,7 @@ _ALIASES = {"jv": "jw", "nb": "no", "arz": "ar", "ary": "ar", "wuu": "zh", "uzs"
 # Of a window, to say that it is in another language: of 168 sentences in 16 languages one was wrong for both detectors,
 # with py3langid at 0.49 (2026-11, pipeline/annotate/assets/phrases.yaml).
 _SURE = 0.8
+_TRUST = 9.0  # odds that a source's word for its language is right: it speaks for what the text says too
 # Languages the detectors take for each other on whole paragraphs (measured 2026-11): the declared one wins.
 _CLOSE = (frozenset({"hr", "bs", "sr"}), frozenset({"id", "ms"}))
 
@@ -46,7 +47,7 @@ class TextLanguageAnnotator:
     """Find the language of each document and of each window."""
 
     NAME: ClassVar[str] = "text_language"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     SCHEMA: ClassVar[pa.Schema] = schema.TEXT_LANGUAGE
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -56,13 +57,13 @@ class TextLanguageAnnotator:
         return tables.from_rows(rows, self.SCHEMA)
 
 
-def detect(text: str, declared: str | None) -> Guess | None:
+def detect(written: str, declared: str | None) -> Guess | None:
     """Name the language of a text; None without letters, or where the declared one is beyond the detector."""
-    script = scripts.dominant(text)
+    script = scripts.dominant(written)
     candidates = scripts.languages_of(script) if script else ()
     if len(candidates) == 1:
         return Guess(lang=candidates[0], confidence=1.0)
-    probabilities = _probabilities(text)
+    probabilities = _probabilities(written)
     known = [code for code in candidates if code in probabilities]
     if not known or (declared in candidates and declared not in probabilities):
         return None
@@ -73,10 +74,10 @@ def detect(text: str, declared: str | None) -> Guess | None:
     return Guess(lang=best, confidence=probabilities[best])
 
 
-def second_opinion(text: str) -> str | None:
+def second_opinion(written: str) -> str | None:
     """Name the language CLD2 finds; None where it finds none, or is given what is no text."""
     try:
-        _, _, found = _cld2().detect(text, isPlainText=True, bestEffort=True)
+        _, _, found = _cld2().detect(written, isPlainText=True, bestEffort=True)
     except _cld2().error:
         return None
     label = found[0][1].split("-")[0]
@@ -86,12 +87,12 @@ def second_opinion(text: str) -> str | None:
 def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
     texts: list[str | None] = document["text"].to_pylist()
     declared: str | None = document["declared_lang"][0].as_py()
-    whole = "\n".join(window for window in texts if window)
+    whole = "\n".join(text.without_sound_tags(window) for window in texts if window)
     guess = detect(whole, declared)
     cld2 = second_opinion(whole) if guess else None
     shared = {
         "lang": guess.lang if guess else None,
-        "confidence": _confidence(guess, cld2) if guess else None,
+        "confidence": _confidence(guess, cld2, declared) if guess else None,
         "cld2_lang": cld2,
         "langid_lang": _third_opinion(whole) if guess else None,
         "matches_declared": guess.lang == declared if guess and declared else None,
@@ -108,18 +109,19 @@ def _is_other(own: Guess, whole: Guess, window: str) -> bool:
     return own.lang != whole.lang and own.confidence >= _SURE and _same(own.lang, second_opinion(window))
 
 
-def _confidence(guess: Guess, cld2: str | None) -> float:
-    if cld2 is None or _same(guess.lang, cld2):
-        return guess.confidence
-    return guess.confidence / 2
+def _confidence(guess: Guess, cld2: str | None, declared: str | None) -> float:
+    """Weigh what py3langid says with what the source declares (Bayes' rule) and with CLD2's answer."""
+    odds = _TRUST if guess.lang == declared else 1.0
+    weighed = guess.confidence * odds / (guess.confidence * odds + 1 - guess.confidence)
+    return weighed if cld2 is None or _same(guess.lang, cld2) else weighed / 2
 
 
 def _same(lang: str, other: str | None) -> bool:
     return lang == other or any({lang, other} <= close for close in _CLOSE)
 
 
-def _probabilities(text: str) -> dict[str, float]:
-    ranked: list[tuple[str, float]] = _py3langid().rank(text)
+def _probabilities(written: str) -> dict[str, float]:
+    ranked: list[tuple[str, float]] = _py3langid().rank(written)
     merged: dict[str, float] = {}
     for label, probability in ranked:
         code = _ALIASES.get(label, label)
@@ -127,8 +129,8 @@ def _probabilities(text: str) -> dict[str, float]:
     return merged
 
 
-def _third_opinion(text: str) -> str:
-    label: str = _langid().classify(text)[0]
+def _third_opinion(written: str) -> str:
+    label: str = _langid().classify(written)[0]
     return _ALIASES.get(label, label)
 
 

@@ -6,13 +6,15 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
 from pipeline import schema, tables, text
 from pipeline.annotate import scripts
 from pipeline.annotate.recordings import by_recording
+from pipeline.annotate.spoken import Identified
+from pipeline.annotate.style import MIN_CASED_WORDS, MIN_WORDS
 
 NGRAM = 3
 # Tokens a character costs in OpenAI's multilingual vocabulary, the most seen in 10 to 14 sentences of a language of the
@@ -43,18 +45,38 @@ _TOKENS_PER_CHAR = {
 _DEFAULT_TOKENS_PER_CHAR = 2.0
 
 
+class TokenCounter(Identified, Protocol):
+    """A vocabulary that counts its tokens."""
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Return how many tokens each text takes."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextStatsAnnotator:
-    """Count characters and words of each window, and the habits of its whole document."""
+    """Count characters, words and tokens of each window, and the habits of its whole document.
+
+    Without `tokens`, those of OpenAI's multilingual vocabulary are estimated from the script.
+    """
+
+    tokens: TokenCounter | None = None
 
     NAME: ClassVar[str] = "text_stats"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     SCHEMA: ClassVar[pa.Schema] = schema.TEXT_STATS
     NEEDS_AUDIO: ClassVar[bool] = False
 
     def measure(self, segments: pa.Table, recordings: pa.Table) -> pa.Table:
         """Measure every segment; windows without text have no counts, but share their document's measures."""
         rows = [row for _, document in by_recording(segments) for row in _rows(document)]
+        if self.tokens:
+            texts: list[str | None] = segments["text"].to_pylist()
+            given = iter(self.tokens.counts([window for window in texts if window is not None]))
+            rows = [
+                row if window is None else {**row, "num_tokens": next(given)}
+                for row, window in zip(rows, texts, strict=True)
+            ]
         return tables.from_rows(rows, self.SCHEMA)
 
 
@@ -63,7 +85,9 @@ def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
     whole = " ".join(window for window in texts if window)
     lines = [cue["text"] for cues in document["cues"].to_pylist() for cue in cues or ()]
     script = scripts.dominant(whole)
-    habits = {**_casing(whole), **_punctuation(whole, script), "repeated_line_ratio": _repeated(lines)}
+    words = text.words(whole, scripts.spaces_words(script))
+    marks = {"punctuation_per_word": _punctuation(whole, len(words), script)}
+    habits = {**_casing(whole, words), **marks, "repeated_line_ratio": _repeated(lines)}
     for segment_id, window in zip(document["segment_id"].to_pylist(), texts, strict=True):
         yield {"segment_id": segment_id, **_counts(window, script), **habits}
 
@@ -88,17 +112,16 @@ def _repeated_ngrams(words: Sequence[str]) -> float | None:
     return 1 - len(set(runs)) / len(runs) if runs else None
 
 
-def _casing(whole: str) -> dict[str, bool | None]:
-    if whole.upper() == whole.lower():
+def _casing(whole: str, words: Sequence[str]) -> dict[str, bool | None]:
+    if sum(word.upper() != word.lower() for word in words) < MIN_CASED_WORDS:
         return {"is_all_upper": None, "is_all_lower": None}
     return {"is_all_upper": whole.isupper(), "is_all_lower": whole.islower()}
 
 
-def _punctuation(whole: str, script: str | None) -> dict[str, float | None]:
-    num_words = len(text.words(whole, scripts.spaces_words(script)))
-    if num_words == 0 or script in scripts.WITHOUT_MARKS:
-        return {"punctuation_per_word": None}
-    return {"punctuation_per_word": text.sentence_marks(whole) / num_words}
+def _punctuation(whole: str, num_words: int, script: str | None) -> float | None:
+    if num_words < MIN_WORDS or script in scripts.WITHOUT_MARKS:
+        return None
+    return text.sentence_marks(whole) / num_words
 
 
 def _repeated(lines: Sequence[str]) -> float | None:

@@ -16,7 +16,7 @@ class TimingAnnotator:
     """Measure the cues of each window, and the end of its recording's caption against its audio."""
 
     NAME: ClassVar[str] = "timing"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.TIMING
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -25,7 +25,7 @@ class TimingAnnotator:
         durations_ms = dict(
             zip(recordings["recording_id"].to_pylist(), recordings["duration_ms"].to_pylist(), strict=True)
         )
-        needed = ["segment_id", "recording_id", "cues", "cut_ms", "caption_end_ms"]
+        needed = ["segment_id", "recording_id", "cues", "cut_ms", "caption_end_ms", "alignment_confidence"]
         rows = [_row(row, durations_ms[row["recording_id"]]) for row in segments.select(needed).to_pylist()]
         return tables.from_rows(rows, self.SCHEMA)
 
@@ -41,4 +41,5 @@ def _row(segment: Mapping[str, Any], duration_ms: int) -> dict[str, Any]:
         "chars_per_s": num_chars * 1000 / sum(spoken_ms) if sum(spoken_ms) else None,
         "overrun_ms": None if caption_end_ms is None else max(0, caption_end_ms - duration_ms),
         "max_cue_ms": max(spoken_ms, default=None),
+        "alignment_confidence": segment["alignment_confidence"],
     }

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cue:
-    """A caption's text and the time it is shown; 0 <= start_ms <= end_ms."""
+    """A caption's text and the time it is shown; 0 <= start_ms <= end_ms.
+
+    `confidence` is the probability that a text without times of its own lies there, or of its words where a model hears
+    it there; None where its file says it.
+    """
 
     start_ms: int
     end_ms: int
     text: str
     speaker: str | None = None
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

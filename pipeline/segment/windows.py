@@ -90,14 +90,18 @@ def _bounded(block: list[Cue], max_ms: int) -> Iterator[list[Cue]]:
 
 
 def _groups(blocks: Sequence[list[Cue]], options: WindowOptions) -> Iterator[list[Cue]]:
-    """Yield the cues of each window: blocks in order, until a long pause or a full window."""
+    """Yield the cues of each window: blocks in order, until a long pause or a full window.
+
+    Cues whose times the file says do not share a window with cues that were laid over speech, and may be doubted.
+    """
     group: list[Cue] = []
     end_ms = 0
     for block in blocks:
         block_end_ms = _end(block)
         is_far = block[0].start_ms - end_ms >= options.max_gap_ms
         is_full = bool(group) and block_end_ms - group[0].start_ms > options.max_ms
-        if group and (is_far or is_full):
+        is_laid = [cue.confidence is not None for cue in (*group[-1:], block[0])]
+        if group and (is_far or is_full or is_laid[0] != is_laid[-1]):
             yield group
             group = []
         group.extend(block)

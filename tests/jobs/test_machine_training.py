@@ -15,7 +15,7 @@ from jobs.machine_training import (
     train,
     weight_lines,
 )
-from pipeline.annotate.machine_text import FEATURES, classifier
+from pipeline.annotate.detector import FEATURES, detector
 from pipeline.annotate.simulate import HUMAN, MACHINE, phrases
 
 
@@ -34,7 +34,7 @@ def test_a_detector_trains_on_one_half_and_holds_on_the_other() -> None:
     tests = simulated(seed=4, half=1, num_per_style=1)
     is_right = (model.probability(tests.rows_NF) > 0.5) == (tests.truth_N == 1)
     assert is_right.mean() > 0.75
-    assert len(list(weight_lines(model))) == len(FEATURES)
+    assert len(list(weight_lines(model))) == len(FEATURES) + 1
 
 
 DOCUMENTS = Documents(
@@ -46,9 +46,9 @@ DOCUMENTS = Documents(
 
 
 def test_tables_name_every_language_and_style() -> None:
-    table = "\n".join(table_lines(classifier(), DOCUMENTS, 0.5))
+    table = "\n".join(table_lines(detector(), DOCUMENTS, 0.5))
     assert all(name in table for name in ("en", "sw", "bare_lower", "verbatim"))
-    assert list(reliability_lines(classifier(), DOCUMENTS))[-1].startswith("expected calibration error")
+    assert list(reliability_lines(detector(), DOCUMENTS))[-1].startswith("expected calibration error")
 
 
 def test_documents_are_parted_by_style() -> None:
@@ -64,4 +64,4 @@ def test_captions_of_a_folder_are_peoples(tmp_path: Path) -> None:
     (tmp_path / "en-talk.vtt").write_text("WEBVTT\n\n" + "\n".join(blocks))
     documents = real_captions(tmp_path)
     assert (documents.langs, documents.truth_N.tolist()) == (("en",), [0.0])
-    assert classifier().probability(documents.rows_NF)[0] < 0.95
+    assert detector().probability(documents.rows_NF)[0] < 0.95

@@ -11,26 +11,28 @@ import torch
 from model.checkpoint import Card, Loaded
 from model.decoding.engine import Engine
 from model.listening import CheckpointListener
+from model.mel import HOP, log_mel
 from model.net import Whisper
 from model.vocabulary import Vocabulary
-from tests.model.decoding.learnt import DIMS, TOKENIZER
+from pipeline.audio import Samples
+from tests.model.decoding.learnt import DIMS, TOKENIZER, learn
 
 WINDOWS = [np.random.default_rng(seed).standard_normal(4800 * seed).astype(np.float32) for seed in (1, 2)]
 SHORT = np.zeros(10, np.float32)
+CARD = Card(
+    dims=DIMS,
+    vocabulary=Vocabulary(ranks=b"", num_languages=100),
+    shards_uri=None,
+    shards_fingerprint=None,
+    audio="speech",
+)
 
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> CheckpointListener:
     torch.manual_seed(0)
     net = Whisper(DIMS).eval()
-    card = Card(
-        dims=DIMS,
-        vocabulary=Vocabulary(ranks=b"", num_languages=100),
-        shards_uri=None,
-        shards_fingerprint=None,
-        audio="speech",
-    )
-    loaded = Loaded(net=net, tokenizer=TOKENIZER, card=card, step=0)
+    loaded = Loaded(net=net, tokenizer=TOKENIZER, card=CARD, step=0)
     engine = Engine(net)
     monkeypatch.setattr("model.listening._listener", lambda *_: (loaded, engine))
     return CheckpointListener(checkpoint="tiny.ckpt")
@@ -61,3 +63,47 @@ def test_the_bytes_of_a_checkpoint_name_it(tmp_path: Path) -> None:
         for name in ("one", "two", "one.pt", "two.pt")
     }
     assert named["one"] == named["two"] != named["one.pt"] != named["two.pt"]
+
+
+def test_a_window_longer_than_the_model_hears_is_heard_in_pieces(
+    listener: CheckpointListener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = 2 * DIMS.n_audio_ctx * HOP
+    heard: list[int] = []
+    monkeypatch.setattr(CheckpointListener, "_mel", lambda *args: _counted(heard, args[-1]))
+    long = np.random.default_rng(3).standard_normal(5 * size // 2).astype(np.float32)
+    [whole] = listener.texts([long], ["en"])
+    pieces = np.array_split(long, 3)
+    assert heard == [len(piece) for piece in pieces] and max(heard) <= size
+    assert whole == " ".join(listener.texts(pieces, ["en"] * 3))
+    heard.clear()
+    assert listener.languages([long]) == listener.languages([pieces[0]])
+    assert heard == [len(pieces[0])] * 2
+
+
+def test_a_text_learnt_by_heart_is_likelier_in_its_window_than_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt = learn()
+    loaded = Loaded(net=learnt.net, tokenizer=TOKENIZER, card=CARD, step=0)
+    monkeypatch.setattr("model.listening._listener", lambda *_: (loaded, learnt.engine))
+    monkeypatch.setattr(CheckpointListener, "_mel", lambda *_: learnt.mels[0])
+    listener = CheckpointListener(checkpoint="tiny.ckpt")
+    assert listener.reach_ms() == 600
+    [(start, end, prob)] = listener.place(WINDOWS[0], ["a long sentence"], "en")
+    assert 0 <= start <= end <= 600 and prob > 0.9
+    [(_, _, wrong)] = listener.place(WINDOWS[0], ["zebra zoo"], "en")
+    assert wrong < 0.3
+
+
+def test_texts_follow_each_other_and_those_beyond_the_context_have_no_answer(listener: CheckpointListener) -> None:
+    texts = ["one two", "three", "four five"]  # 8 + 6 + 10 bytes, after 3 tokens of prompt and before the end
+    found = listener.place(WINDOWS[1], texts, "en")
+    edges = [time for start, end, _ in found for time in (start, end)]
+    assert len(found) == 3 and edges == sorted(edges) and edges[-1] <= listener.reach_ms()
+    assert len(listener.place(WINDOWS[1], [*texts, "six"], "en")) == 3
+    assert listener.place(WINDOWS[1], ["far too long a text for the context"], "en") == []
+    assert listener.place(SHORT, texts, "en") == listener.place(WINDOWS[0], [], "en") == []
+
+
+def _counted(heard: list[int], window: Samples) -> torch.Tensor:
+    heard.append(len(window))
+    return log_mel(torch.from_numpy(window)[None], DIMS.n_mels)[0]

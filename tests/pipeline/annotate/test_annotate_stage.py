@@ -128,8 +128,8 @@ def test_each_annotator_is_an_output_with_its_own_version_and_parameters() -> No
     stage = annotate_stage(ANNOTATORS)
     assert {output.name: (output.version, output.config) for output in stage.outputs} == {
         "speech": (2, {"threshold": 0.5}),
-        "text_stats": (2, {}),
-        "timing": (1, {}),
+        "text_stats": (3, {"tokens": None}),
+        "timing": (2, {}),
         "loudness": (3, {"gain": 1.0}),
     }
     assert next(iter(stage.reads)) == "segment", "the segments set the units"

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline import schema
 from pipeline.annotate import simulate
-from pipeline.annotate.machine_text import MachineTextAnnotator, classifier
+from pipeline.annotate.detector import FEATURES, UNMARKED, detector
+from pipeline.annotate.machine_text import MachineTextAnnotator
 from pipeline.annotate.style import Line
 from tests.pipeline.annotate.rows import cue, recording_table, said, segment, segment_table
 
@@ -74,27 +75,56 @@ def test_scripts_with_other_habits_do_not_look_machine_made(lang: str) -> None:
 def test_a_stenographers_capitals_are_a_persons() -> None:
     assert probability("broadcast", "en", has_speaker_marks=True) < 0.1
     assert probability("bare_upper", "en") > 0.9
-    steno, machine = measure(
-        *said("s", PROSE.upper()), *said("m", PROSE.upper().translate(dict.fromkeys(map(ord, ".,?"))))
+    steno, machine, name = measure(
+        *said("s", PROSE.upper()),
+        *said("m", PROSE.upper().translate(dict.fromkeys(map(ord, ".,?")))),
+        *said("n", "SIP"),
     )
-    assert (steno["is_bare_upper"], machine["is_bare_upper"]) == (False, True)
+    assert (steno["is_bare_upper"], machine["is_bare_upper"], name["is_bare_upper"]) == (False, True, None)
+
+
+BARE = "rain in the north\nwind in the south\nsun in the east"
 
 
 @pytest.mark.parametrize(
     ("text", "ratio"),
     [
-        ("Rain in the north.\nwind in the south", 0.5),
-        ("RAIN IN THE NORTH\nwind in the south", 1.0),
+        (BARE, 1.0),
+        (BARE.upper(), 1.0),
+        (f"{BARE}\nThe school is on the left.", 12 / 18),  # most of the document is bare
+        (f"{BARE}\nThe school is on the left.\nThere will be rain.", 0.0),  # half of it is: people's phrases
+        ("press 1 to accept this recording press 2 to listen to it press 3 to record", 0.0),  # one line, of any length
+        ("three\nto the left\nfolder", 0.0),  # three lines, but hardly a word
+        (f"{'rain in the north, ' * 20}\n{'wind in the south ' * 15}", 60 / 140),  # a long run, in any document
+        ("ዝናብ ይኖራል ነገ ማታ\nነገ ዛሬ ማታ ነው\nዝናብ በሰሜን ነው ነገ", 1.0),
         ("rain, in the north\nWind in the south", 0.0),
-        ("ዝናብ ይኖራል።\nነገ ዛሬ ማታ ነው", 4 / 6),
-        ("three\nto the left", 0.0),
         ("今天北方有雨", None),
         ("♪♪", None),
     ],
 )
-def test_bare_lines_of_a_window_are_counted_by_their_words(text: str, ratio: float | None) -> None:
+def test_words_in_a_run_of_bare_lines_are_counted(text: str, ratio: float | None) -> None:
     [row] = measure(*said("r", text))
     assert row["bare_word_ratio"] == (None if ratio is None else pytest.approx(ratio))
+
+
+def test_a_run_goes_on_over_windows_and_each_has_its_share() -> None:
+    rows = measure(*said("r", "rain in the north", None, "wind in the south\nsun in the east", "The school."))
+    assert [row["bare_word_ratio"] for row in rows] == [1.0, None, 1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_bare"),
+    [
+        ("rain in the north", True),
+        ("RAIN", True),
+        ("Rain in the north", False),
+        ("rain.", False),
+        ("12", None),
+        ("雨", None),
+    ],
+)
+def test_a_window_is_bare_by_itself(text: str, is_bare: bool | None) -> None:
+    assert measure(*said("r", text))[0]["is_bare"] is is_bare
 
 
 def test_a_recording_without_text_has_no_style_and_no_mark() -> None:
@@ -109,6 +139,8 @@ def test_the_style_is_that_of_the_whole_document() -> None:
 
 
 def test_the_packages_weights_fit_the_features() -> None:
-    model = classifier()
-    assert "simulated documents" in model.about
-    assert model.probability(np.full((1, len(model.names)), np.nan))[0] == pytest.approx(1 / (1 + np.exp(-model.bias)))
+    models = detector()
+    assert (models.marked.names, models.unmarked.names) == (FEATURES, UNMARKED)
+    assert "simulated documents" in models.marked.about
+    unknown = np.full((1, len(FEATURES)), np.nan)
+    assert models.probability(unknown)[0] == pytest.approx(1 / (1 + np.exp(-models.unmarked.bias)))

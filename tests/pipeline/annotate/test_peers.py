@@ -13,7 +13,10 @@ from pipeline.stage import PART, Context
 
 
 def peers(
-    speeds: list[float | None], langs: list[str | None], texts: list[str | None] | None = None
+    speeds: list[float | None],
+    langs: list[str | None],
+    texts: list[str | None] | None = None,
+    bare: list[bool | None] | None = None,
 ) -> list[dict[str, Any]]:
     num = len(speeds)
     ids = [f"r{at // 4}:{at}" for at in range(num)]
@@ -29,6 +32,9 @@ def peers(
             }
         ),
         "text_language": pa.table({"segment_id": ids, "lang": pa.array(langs, pa.string()), PART: part}),
+        "machine_text": pa.table(
+            {"segment_id": ids, "is_bare": pa.array(bare or [None] * num, pa.bool_()), PART: part}
+        ),
         "speech": pa.table({"segment_id": ids, "chars_per_speech_s": pa.array(speeds, pa.float64()), PART: part}),
     }
     context = Context(blobs_uri="", output_uris={}, input_fingerprints={}, num_parts={"segment": 1})
@@ -55,6 +61,24 @@ def test_a_language_of_few_windows_is_not_judged() -> None:
 def test_a_window_with_little_speech_has_any_speed() -> None:
     texts: list[str | None] = ["x" * 100] * 40 + ["yes"]
     assert peers([*USUAL, 3.0], ["es"] * 41, texts)[40]["rate_deviation"] is None
+
+
+def test_short_windows_are_allowed_what_short_windows_do() -> None:
+    rng = np.random.default_rng(1)
+    long = [float(speed) for speed in rng.lognormal(np.log(14), 0.1, 60)]
+    short = [float(speed) for speed in rng.lognormal(np.log(14), 0.22, 60)]
+    texts: list[str | None] = ["x" * 400] * 60 + ["x" * 70] * 60 + ["x" * 400, "x" * 70]
+    rows = peers([*long, *short, 24.0, 24.0], ["es"] * 122, texts)
+    assert sum(abs(row["rate_deviation"]) > 3 for row in rows[60:120]) <= 6
+    assert 0 < rows[121]["rate_deviation"] < 0.75 * rows[120]["rate_deviation"]
+
+
+def test_a_bare_phrase_is_judged_by_its_source() -> None:
+    bare: list[bool | None] = [True] * 30 + [False] * 10 + [None] * 4
+    langs: list[str | None] = ["es"] * 43 + ["sw"]
+    rows = peers([14.0] * 44, langs, bare=bare)
+    assert [row["bare_peer_ratio"] for row in rows] == [0.75] * 30 + [None] * 14
+    assert peers([14.0] * 5, ["es"] * 5, bare=[True] * 5)[0]["bare_peer_ratio"] is None
 
 
 def test_ranks_count_windows_with_text_and_are_the_same_in_any_order() -> None:

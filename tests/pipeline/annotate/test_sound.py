@@ -50,6 +50,12 @@ def test_held_tones_are_music_and_noise_is_none() -> None:
     assert measure(BURSTS)["music_ratio"] < 0.1
 
 
+def test_a_drawn_vowel_is_no_music() -> None:
+    tone = 0.1 * np.sin(2 * np.pi * 220 * TIMES)
+    assert measure(tone[: 2 * SAMPLE_RATE])["music_ratio"] is None
+    assert measure(tone[: 4 * SAMPLE_RATE])["music_ratio"] > 0.9
+
+
 def test_digital_silence_is_dead_and_has_no_noise() -> None:
     half = BURSTS.copy()
     half[: len(half) // 2] = 0
@@ -59,7 +65,7 @@ def test_digital_silence_is_dead_and_has_no_noise() -> None:
         1.0,
         None,
         None,
-        0,
+        None,
     )
 
 

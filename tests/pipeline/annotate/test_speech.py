@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from pipeline import schema
-from pipeline.annotate.speech import FLOOR_DBFS, Speech, SpeechAnnotator, _silero, level_dbfs, merge
+from pipeline.annotate.speech import FLOOR_DBFS, Speech, SpeechAnnotator, level_dbfs, merge
 from pipeline.audio import SAMPLE_RATE, Samples
 from pipeline.sources.embedded.voice import speak
 from tests.pipeline.annotate.rows import cue, segment, segment_table
@@ -123,15 +121,3 @@ def test_speech_from_the_first_sample_on_and_none_at_all() -> None:
 )
 def test_level_is_relative_to_full_scale(samples: Samples, level: float) -> None:
     assert level_dbfs(samples) == pytest.approx(level, abs=1e-5)
-
-
-def test_listening_leaves_the_threads_of_torch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.split(".")[0] == "silero_vad"]:
-        monkeypatch.delitem(sys.modules, name)
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        _silero.__wrapped__()
-        assert torch.get_num_threads() == 3
-    finally:
-        torch.set_num_threads(before)

@@ -56,6 +56,16 @@ def test_a_document_the_detectors_dispute_has_half_the_confidence(monkeypatch: p
     assert (row["lang"], row["cld2_lang"]) == ("es", "pt") and row["confidence"] <= 0.5
 
 
+def test_the_sources_word_speaks_for_a_short_text() -> None:
+    def confidence(declared: str | None) -> float:
+        table = segment_table(*said("r", "Agente conectado\n[Music]\n(applause)\npausa", declared_lang=declared))
+        [row] = TextLanguageAnnotator().measure(table, recording_table()).to_pylist()
+        assert row["lang"] == "es"
+        return row["confidence"]
+
+    assert confidence("es") > 0.5 > confidence("pt") == confidence(None)
+
+
 def test_capitals_and_missing_accents_do_not_matter() -> None:
     for text in (SPANISH_WITHOUT_ACCENTS, SPANISH_WITHOUT_ACCENTS.upper()):
         guess = detect(text, None)

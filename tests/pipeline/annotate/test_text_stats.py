@@ -2,52 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from pipeline import schema
+from pipeline.annotate.style import MIN_CASED_WORDS, MIN_WORDS
 from pipeline.annotate.text_stats import TextStatsAnnotator
 from tests.pipeline.annotate.rows import recording_table, said, segment_table
 
 
-def measure(*texts: str | None) -> list[dict[str, Any]]:
-    table = TextStatsAnnotator().measure(segment_table(*said("r", *texts)), recording_table())
+class Letters:
+    """A vocabulary in which every letter is a token."""
+
+    def identity(self) -> dict[str, Any]:
+        return {"vocabulary": "letters"}
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        return [len(text) for text in texts]
+
+
+def measure(*texts: str | None, annotator: TextStatsAnnotator | None = None) -> list[dict[str, Any]]:
+    annotator = annotator or TextStatsAnnotator()
+    table = annotator.measure(segment_table(*said("r", *texts)), recording_table())
     assert table.schema.equals(schema.TEXT_STATS)
     return table.to_pylist()
 
 
-# text, (characters, words), (all upper, all lower), sentence marks per word, repeated lines
+# text, (characters, words), (all upper, all lower), sentence marks per word
 CASES = [
-    ("Rain in the north.\nSun, too.", (28, 6), (False, False), 0.5, 0.0),
-    ("RAIN IN THE NORTH\nSUN TOO", (25, 6), (True, False), 0.0, 0.0),
-    ("rain in the north\nsun too", (25, 6), (False, True), 0.0, 0.0),
-    ("rain\nRain!\nrain\nsun", (19, 4), (False, False), 0.25, 0.5),
-    ("ዝናብ በሰሜን ነው።", (12, 3), (None, None), 1 / 3, 0.0),
-    ("今天北方有雨。明天晴。", (11, 5), (None, None), None, 0.0),
-    ("วันนี้ฝนตก", (10, 5), (None, None), None, 0.0),
-    ("12 345", (6, 2), (None, None), 0.0, 0.0),
-    ("♪ ♪", (3, 0), (None, None), None, 0.0),
+    ("Rain in the north. Sun, too. " * 6, (173, 36), (False, False), 0.5),
+    ("RAIN IN THE NORTH SUN TOO " * 6, (155, 36), (True, False), 0.0),
+    ("rain in the north sun too " * 6, (155, 36), (False, True), 0.0),
+    ("rain in the north sun too " * 2, (51, 12), (False, True), None),
+    ("rain in the north", (17, 4), (None, None), None),
+    ("ዝናብ በሰሜን ነው። " * 10, (129, 30), (None, None), 1 / 3),
+    ("今天北方有雨。明天晴。" * 8, (88, 36), (None, None), None),
+    ("วันนี้ฝนตก" * 8, (80, 40), (None, None), None),
+    ("12 345 " * 15, (104, 30), (None, None), 0.0),
+    ("♪ ♪", (3, 0), (None, None), None),
 ]
 
 
-@pytest.mark.parametrize(("text", "counts", "casing", "punctuation", "repeated"), CASES)
-def test_a_document_is_measured(
-    text: str, counts: Any, casing: Any, punctuation: float | None, repeated: float
-) -> None:
-    [row] = measure(text)
+@pytest.mark.parametrize(("text", "counts", "casing", "punctuation"), CASES)
+def test_a_document_is_measured(text: str, counts: Any, casing: Any, punctuation: float | None) -> None:
+    [row] = measure(text.strip())
     assert (row["num_chars"], row["num_words"]) == counts
     assert (row["is_all_upper"], row["is_all_lower"]) == casing
     assert row["punctuation_per_word"] == (None if punctuation is None else pytest.approx(punctuation))
-    assert row["repeated_line_ratio"] == pytest.approx(repeated)
+
+
+@pytest.mark.parametrize(("text", "ratio"), [("rain\nRain!\nrain\nsun", 0.5), ("rain\nsun\nrain", 0.0)])
+def test_lines_said_twice_running_are_repeated(text: str, ratio: float) -> None:
+    assert measure(text)[0]["repeated_line_ratio"] == pytest.approx(ratio)
+
+
+def test_a_phrase_has_no_habits() -> None:
+    phrase = "from an unknown caller"
+    row = measure(phrase)[0]
+    assert len(phrase.split()) < MIN_CASED_WORDS < MIN_WORDS
+    assert (row["is_all_lower"], row["is_all_upper"], row["punctuation_per_word"]) == (None, None, None)
+
+
+def test_tokens_are_estimated_or_counted_by_a_vocabulary() -> None:
+    assert [row["num_tokens"] for row in measure("rain in the north", None, "sun")] == [8, None, 2]
+    counted = measure("rain in the north", None, "sun", annotator=TextStatsAnnotator(tokens=Letters()))
+    assert [row["num_tokens"] for row in counted] == [17, None, 3]
 
 
 def test_habits_belong_to_the_whole_document_and_counts_to_the_window() -> None:
-    rows = measure("rain", None, "rain. Sun")
-    assert [row["num_words"] for row in rows] == [1, None, 2]
-    assert [row["num_chars"] for row in rows] == [4, None, 9]
+    rows = measure("rain " * 20, None, "rain. Sun " * 5)
+    assert [row["num_words"] for row in rows] == [20, None, 10]
+    assert [row["num_chars"] for row in rows] == [100, None, 50]
     assert {row["is_all_lower"] for row in rows} == {False}
-    assert {row["punctuation_per_word"] for row in rows} == {1 / 3}
+    assert {row["punctuation_per_word"] for row in rows} == {5 / 30}
 
 
 def test_a_recording_without_captions_has_no_measurements() -> None:
@@ -56,6 +85,6 @@ def test_a_recording_without_captions_has_no_measurements() -> None:
 
 
 def test_documents_do_not_mix() -> None:
-    table = segment_table(*said("a", "RAIN"), *said("b", "rain"))
+    table = segment_table(*said("a", "RAIN " * 12), *said("b", "rain " * 12))
     upper = TextStatsAnnotator().measure(table, recording_table())["is_all_upper"].to_pylist()
     assert upper == [True, False]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from pipeline import schema, store, tables
-from pipeline.segment.stage import SegmentConfig, segment_stage
+from pipeline.audio import Decoded, DecodeError, Samples
+from pipeline.segment.retime import RetimeOptions
+from pipeline.segment.stage import SegmentConfig, SegmentRecordings, segment_stage
 from pipeline.segment.windows import WindowOptions
+from pipeline.segment.wording import WordingOptions
+from pipeline.sources.embedded.voice import speak
 from pipeline.stage import Context
 from tests.pipeline.segment.samples import SAMPLES
 
@@ -54,9 +60,9 @@ def recording(blobs: Path, caption: bytes | None = None, **columns: Any) -> dict
     return {**dict.fromkeys(schema.RECORDING.names), **base, **text, **columns}
 
 
-def segments(blobs: Path, *recordings: dict[str, Any]) -> list[dict[str, Any]]:
+def segments(blobs: Path, *recordings: dict[str, Any], stage: Any = STAGE) -> list[dict[str, Any]]:
     inputs = {"recording": tables.from_rows(recordings, schema.RECORDING)}
-    outputs = STAGE.run(inputs, Context(blobs_uri=str(blobs), output_uris={"segment": ""}, input_fingerprints={}))
+    outputs = stage.run(inputs, Context(blobs_uri=str(blobs), output_uris={"segment": ""}, input_fingerprints={}))
     STAGE.conserve(inputs, outputs)
     assert outputs["segment"][0].schema.equals(schema.SEGMENT)
     return outputs["segment"][0].to_pylist()
@@ -114,6 +120,58 @@ def test_words_that_a_dataset_states_need_not_look_like_a_transcript(
     assert (row["caption_status"], row["text"], row["alignment"]) == ("untimed", text, alignment)
     [guessed, *_] = segments(tmp_path, stated | {"text_format": "txt"})
     assert (guessed["caption_status"], guessed["text"]) == ("not_captions", None)
+
+
+def in_sound(samples: Samples) -> Any:
+    """A stage that finds these samples in any file."""
+    config = SegmentConfig(retime=RetimeOptions(untimed=True, overlong=True, shifted=True))
+    stage = segment_stage(config)
+    pcm = (samples * 32_767).astype(np.int16)
+    decoded = Decoded(pcm=pcm, container="wav", codec="pcm_s16le", sample_rate=16_000, channels=1)
+    assert isinstance(stage.run, SegmentRecordings)
+    return replace(stage, run=replace(stage.run, decode=lambda _: decoded))
+
+
+def test_text_is_laid_over_its_speech_and_says_how_sure_that_is(tmp_path: Path) -> None:
+    lines = [f"There will be rain in the {place} today, and more tomorrow." for place in ("north", "south", "west")]
+    takes = [speak(line, voice="en-us", rate_wpm=150, pitch=50) for line in lines * 4]
+    pause = np.zeros(16_000, dtype=np.float32)
+    samples = np.concatenate([piece for take in takes for piece in (pause, 0.5 * take / np.abs(take).max())])
+    given = recording(
+        tmp_path,
+        "\n".join(lines * 4).encode(),
+        duration_ms=len(samples) // 16,
+        sha256=store.put_blob(str(tmp_path), b"x"),
+    )
+    rows = segments(tmp_path, given, stage=in_sound(samples.astype(np.float32)))
+    assert {(row["alignment"], row["untimed_text"]) for row in rows} == {("speech", None)}
+    captioned = [row for row in rows if row["text"]]
+    assert " ".join(row["text"] for row in captioned) == " ".join(lines * 4)
+    assert min(row["alignment_confidence"] for row in captioned) > 0.7
+
+
+def test_audio_that_does_not_decode_leaves_the_text_without_times(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(_: bytes) -> Decoded:
+        raise DecodeError("nothing in it")
+
+    stage = in_sound(np.zeros(16_000, dtype=np.float32))
+    caption = b"Rain in the north,   they say.\n\nSun &amp; wind, I think.\n"
+    given = recording(tmp_path, caption, duration_ms=70_000, sha256=store.put_blob(str(tmp_path), b"x"))
+    rows = segments(tmp_path, given, stage=replace(stage, run=replace(stage.run, decode=refuse)))
+    assert {row["alignment"] for row in rows} == {"none"}
+    assert "recording r1 gets no times from its sound: nothing in it" in caplog.text
+
+
+def test_what_the_text_leaves_out_is_kept_beside_it(tmp_path: Path) -> None:
+    caption = "WEBVTT\n\n00:01.000 --> 00:02.000\n<v Ann>[Music] Rain.\n\n00:03.000 --> 00:04.000\n[Applause]\n"
+    stage = segment_stage(SegmentConfig(wording=WordingOptions(sound_tags="strip")))
+    rows = segments(tmp_path, recording(tmp_path, caption.encode(), duration_ms=5000), stage=stage)
+    assert [(row["text"], row["raw_text"]) for row in rows] == [("Rain.", "Ann: [Music] Rain. [Applause]")]
+    assert [cue["text"] for cue in rows[0]["cues"]] == ["Rain."]
+    [plain] = segments(tmp_path, recording(tmp_path, caption.replace("<v Ann>", "").encode(), duration_ms=5000))
+    assert (plain["text"], plain["raw_text"]) == ("[Music] Rain. [Applause]", None)
 
 
 def test_the_evidence_of_a_captions_origin_is_in_every_window(tmp_path: Path) -> None:
@@ -182,7 +240,9 @@ def test_a_lost_recording_is_noticed(tmp_path: Path) -> None:
 def test_window_options_are_part_of_the_fingerprint() -> None:
     other = segment_stage(SegmentConfig(window=WindowOptions(max_ms=20_000)))
     assert STAGE.outputs[0].config == {
-        "window": {"max_ms": 30_000, "max_gap_ms": 2000, "pad_ms": 200, "min_gap_window_ms": 5000}
+        "window": {"max_ms": 30_000, "max_gap_ms": 2000, "pad_ms": 200, "min_gap_window_ms": 5000},
+        "retime": {"untimed": False, "overlong": False, "shifted": False, "min_shift_ms": 200, "min_synced": 0.6},
+        "wording": {"sound_tags": "keep", "speaker_names": "strip"},
     }
     assert other.outputs[0].config != STAGE.outputs[0].config
 

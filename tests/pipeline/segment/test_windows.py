@@ -49,6 +49,12 @@ def test_a_long_pause_ends_a_window_and_a_short_one_does_not() -> None:
     ]
 
 
+def test_cues_laid_over_speech_share_no_window_with_cues_of_the_file() -> None:
+    told, laid = cues((0, 5000), (10_000, 15_000)), Cue(start_ms=5000, end_ms=10_000, text="laid", confidence=0.8)
+    windows = pack([told[0], laid, told[1]], 15_000, OPTIONS)
+    assert [[cue.confidence for cue in window.cues] for window in windows] == [[None], [0.8], [None]]
+
+
 def test_padding_shares_a_gap_and_never_overlaps() -> None:
     assert packed(60_000, (0, 29_000), (29_101, 59_000)) == [
         (0, 29_051, [(0, 29_000)], 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipeline.annotate.sync import Sync, find_sync
+from pipeline.sync import Sync, find_sync
 
 # Sentences of 1 to 4 s with pauses of 0.4 to 3 s, as (start, end) in ms.
 _RNG = np.random.default_rng(4)
