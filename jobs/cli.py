@@ -16,10 +16,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import hydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+try:
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig
+    from omegaconf.errors import OmegaConfBaseException
+except ModuleNotFoundError as error:
+    print(
+        f"error: package {error.name!r}, which reads settings, is not installed; expected hydra-core and omegaconf; "
+        "run pip install hydra-core omegaconf",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 from jobs.config import CONF
 from jobs.mistakes import explain

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from typing import Any, cast
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, cast
 
 import hydra.utils
 from hydra.errors import InstantiationException
@@ -12,8 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from pipeline.errors import UserError, unknown_name
 
+CONF = str(Path(__file__).resolve().parents[1] / "conf")
 TARGET = "_target_"
 ALLOWED_PREFIXES = ("pipeline.", "model.")
+Settings = TypeVar("Settings")
+SIMPLE = {bool, int, float, str, type(None)}  # types of settings that are checked
 
 
 def instantiate(config: DictConfig) -> Any:
@@ -49,7 +55,34 @@ def _check(node: dict[str, Any]) -> None:
         raise UserError(
             f"config target {target!r} is not allowed; expected one under {ALLOWED_PREFIXES}; mend the YAML"
         )
-    names = inspect.signature(hydra.utils.get_class(target)).parameters
+    found = hydra.utils.get_class(target)
+    names = inspect.signature(found).parameters
     for key in node:
         if not key.startswith("_") and key not in names:
             raise unknown_name(f"setting of {target}", key, names)
+    check_types(found, node)
+
+
+def typed(settings: type[Settings], node: DictConfig) -> Settings:
+    """Build a dataclass of ours from a node without `_target_`; UserError for an unknown key or a wrong type."""
+    values = cast(dict[str, Any], OmegaConf.to_container(node, resolve=True))
+    names = inspect.signature(settings).parameters
+    for key in values:
+        if key not in names:
+            raise unknown_name("setting", key, names)
+    check_types(settings, values)
+    return settings(**values)
+
+
+def check_types(settings: type, values: Mapping[str, Any]) -> None:
+    """Check the values that are to be numbers, words or yes and no; UserError names the one that is something else."""
+    hints = typing.get_type_hints(settings.__init__)
+    for key, value in values.items():
+        hint = hints.get(key)
+        kinds = typing.get_args(hint) if isinstance(hint, UnionType) else (hint,)
+        if not SIMPLE.issuperset(kinds):
+            continue
+        allowed = (*kinds, int) if float in kinds else kinds
+        if type(value) not in allowed:
+            expected = " or ".join(str(getattr(kind, "__name__", kind)) for kind in kinds).replace("NoneType", "null")
+            raise UserError(f"setting {key} {value!r} is a {type(value).__name__}; expected {expected}; mend it")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-import hydra
 from omegaconf import DictConfig
 
-from jobs.cli import clean_errors
+from jobs.cli import command
 from jobs.config import instantiate
 from model.checkpoint import load
 from model.export import ExportOptions, export
 
 
-@hydra.main(version_base=None, config_path="../conf", config_name="export")
-@clean_errors
+@command("export")
 def main(cfg: DictConfig) -> None:
     """Load, write, and name the files."""
     settings = instantiate(cfg)

@@ -119,7 +119,7 @@ def start_run(
         client = _client(tracking_uri)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"tracking.uri {tracking_uri} needs package {error.name!r}, which is not installed; expected mlflow; "
+            f"tracking.uri {tracking_uri} cannot be used: {error}; expected package mlflow; "
             "run pip install mlflow, or give tracking.uri=null to go without"
         ) from error
     from mlflow.entities import Param

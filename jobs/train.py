@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from jobs.cli import command
 from jobs.logbook import register, tracked
@@ -14,6 +13,9 @@ from jobs.training import Settings, build, card_of, checkpoint_to_resume, plain,
 from model.estimate import describe, trace_step
 from model.saving import LAST
 from model.trainer import make_trainer
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig  # jobs.cli says how to get it where it is missing
 
 EXIT_STOPPED = 143  # asked to stop by SIGTERM, as shells count it: schedulers start it again
 

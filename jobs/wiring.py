@@ -26,18 +26,19 @@ from pipeline.fetch.read import PageReader
 from pipeline.fetch.stage import fetch_stage
 from pipeline.ledger.stage import ledger_stage
 from pipeline.segment.stage import segment_stage
-from pipeline.shard.plan import shard_plan_stage
+from pipeline.shard.plan import ShardConfig, shard_plan_stage
 from pipeline.shard.write import shard_stage
 from pipeline.sources.candidates import candidate_stage
-from pipeline.sources.discover import discover_stage
+from pipeline.sources.discover import discover_stage, seed_parts
 from pipeline.sources.found import Source
 from pipeline.stage import Stage
-from pipeline.takedown import SparingReader, read_lists
+from pipeline.takedown import SparingReader, put_in_force, read_lists
 
 
 def build_stages(cfg: DictConfig, source: Source, budgets: Budgets | None = None) -> list[Stage]:
     """Build every stage; each check's examples are tried here, before any work. `budgets` are the sites' turns."""
     annotators, checks = build_checks(cfg)
+    shards: ShardConfig = instantiate(cfg.shard)
     return [
         discover_stage(source, build_reader(cfg, budgets), cfg.refresh, cfg.retry),
         candidate_stage(source),
@@ -50,8 +51,8 @@ def build_stages(cfg: DictConfig, source: Source, budgets: Budgets | None = None
         *dedup_stages(instantiate(cfg.dedup)),
         decide_stage(instantiate(cfg.decide), checks),
         ledger_stage(),
-        shard_plan_stage(instantiate(cfg.shard)),
-        shard_stage(),
+        shard_plan_stage(shards),
+        shard_stage(shards),
     ]
 
 
@@ -59,6 +60,20 @@ def build_reader(cfg: DictConfig, budgets: Budgets | None = None) -> SparingRead
     """Build what discovery reads with: as polite as fetching, and nothing that was taken down."""
     reader = PageReader(instantiate(cfg.fetch.http), refresh=cfg.refresh, retry=cfg.retry, budgets=budgets)
     return SparingReader(reader, read_lists(cfg.takedown))
+
+
+def publish_seeds(cfg: DictConfig, source: Source, flow: Flow) -> Artifact:
+    """List the source's places and publish them, once for each content."""
+    with build_reader(cfg).open(flow.blobs_uri) as read:
+        parts = seed_parts(source, read)
+    return flow.publish_source("seed", parts)
+
+
+def publish_takedowns(cfg: DictConfig, flow: Flow) -> Artifact:
+    """Put the take-down lists in force for readers of the shards, and publish them, once for each content."""
+    takedowns = read_lists(cfg.takedown)
+    put_in_force(cfg.data_root, takedowns)
+    return flow.publish_source("takedown", [takedowns.to_table()])
 
 
 def publish_evals(cfg: DictConfig, flow: Flow) -> dict[str, Artifact]:

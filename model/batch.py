@@ -32,6 +32,7 @@ class Example:
     text: str
     task: str
     lang: str
+    is_synthetic: bool
     weight: float
     freq_masks: NDArray[np.int64]
     time_masks: NDArray[np.int64]
@@ -59,6 +60,7 @@ class Batch:
     texts: tuple[str, ...]
     tasks: tuple[str, ...]
     langs: tuple[str, ...]
+    are_synthetic: tuple[bool, ...]
     num_skipped: int = 0
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Batch:
@@ -109,5 +111,6 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
         texts=tuple(example.text for example in examples),
         tasks=tuple(example.task for example in examples),
         langs=tuple(example.lang for example in examples),
+        are_synthetic=tuple(example.is_synthetic for example in examples),
         num_skipped=num_skipped,
     )

@@ -144,6 +144,7 @@ class Corpus:
     def __init__(self, shards_uri: str, split: str, reading: Reading | None = None) -> None:
         """Read the index and the take-downs in force beside it; UserError when the split has no shards."""
         source = _as_artifact(shards_uri)
+        _check_schema(source, shards_uri)
         rows = [row for row in artifact.read_all(source, COLUMNS).to_pylist() if row["split"] == split]
         if not rows:
             raise UserError(f"split {split!r} of {shards_uri} has no shards; expected some; run ingest with more audio")
@@ -231,6 +232,13 @@ class Corpus:
             self._damaged.add(shard.shard_id)
 
 
+def _check_schema(source: Artifact, shards_uri: str) -> None:
+    """Refuse shards of another schema before one of their columns is missed."""
+    written = artifact.read_part(source, 0, ["shard_id"]).schema.metadata[b"sotto.schema_version"].decode()
+    if written != str(SCHEMA_VERSION):
+        raise UserError(f"shards {shards_uri} have schema {written}; expected {SCHEMA_VERSION}; run ingest again")
+
+
 def resolve_shards(uri: str) -> str:
     """Return the shard folder a setting means: a folder, or the pointer file that ingest leaves."""
     if not uri.endswith(".json"):
@@ -253,7 +261,10 @@ def parse_description(content: bytes, audio: NDArray[np.float32] | None = None) 
     described: dict[str, Any] = json.loads(content)
     if described["schema_version"] != SCHEMA_VERSION:
         raise DataError(f"sample has schema version {described['schema_version']}; expected {SCHEMA_VERSION}")
-    plain = ("segment_id", "recording_id", "source", "kind", "lang", "text", "text_lang", "prev_text", "duration_ms")
+    plain = (
+        *("segment_id", "recording_id", "source", "kind", "lang", "is_synthetic", "text", "text_lang", "prev_text"),
+        "duration_ms",
+    )
     return Sample(
         **{name: described[name] for name in plain},
         cues=tuple(Cue(start_ms=start, end_ms=end, text=text) for start, end, text in described["cues"]),

@@ -125,6 +125,7 @@ def _full_batch(card: Card, rows: int, text_tokens: int) -> Batch:
         texts=("",) * rows,
         tasks=("transcribe",) * rows,
         langs=("en",) * rows,
+        are_synthetic=(False,) * rows,
     )
 
 

@@ -127,6 +127,7 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
         text=sample.text,
         task=name,
         lang=sample.lang,
+        is_synthetic=sample.is_synthetic,
         weight=1.0 if encoder.loss_weights is None else encoder.loss_weights.of(name, sample.lang),
         freq_masks=freq_masks,
         time_masks=time_masks,
@@ -137,7 +138,12 @@ def make_example(sample: Sample, name: str, config: LoaderConfig, encoder: Encod
 
 
 def fits(sample: Sample, encoder: Encoder, max_tokens: int) -> bool:
-    """Tell whether a sample takes at most so many tokens; a token is a byte or more, so most need no counting."""
+    """Tell whether the model hears all of a sample and it takes at most so many tokens.
+
+    A token is a byte or more, so most need no counting.
+    """
+    if sample.duration_ms > encoder.max_ms:
+        return False
     timed_bytes = sum(len(cue.text.encode()) + 3 for cue in sample.cues)  # a space and two times
     most_bytes = max(timed_bytes, len(sample.text.encode()) + 1)
     return PROMPT_TOKENS + most_bytes <= max_tokens or most_tokens(sample, encoder) <= max_tokens

@@ -7,6 +7,7 @@ batches, so neither changes what is learnt; to resume is to start at another pos
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +38,7 @@ from pipeline.errors import DataError, UserError
 
 MAX_SKIPS = 100  # neighbours tried before a stream counts as unusable
 PREFETCH = 4
+log = logging.getLogger(__name__)
 ROW_OVERHEAD_MS = 2_000  # the decoder's work on a row, in audio that costs the encoder as much
 
 
@@ -158,7 +160,7 @@ class TrainingBatches(Dataset[Batch]):
         sample = found[0][0]
         joined = join(sample, found[1][0]) if len(found) > 1 else sample
         # What stands in for another window may be longer than was planned.
-        if joined.duration_ms <= self._encoder.max_ms and fits(joined, self._encoder, self._config.tasks.max_tokens):
+        if fits(joined, self._encoder, self._config.tasks.max_tokens):
             sample = joined
         sample = change_sound(sample, self._config.augment, rng, self._encoder.max_ms)
         return make_example(sample, name, self._config, self._encoder, rng), sum(skipped for _, skipped in found)
@@ -187,6 +189,9 @@ def shares(
     most_synthetic = config.max_synthetic_share
     asked = weights_by_step(mixture, corpus.hours(taken_down))
     weights = {step: cap_synthetic(phase, most_synthetic) for step, phase in asked.items()}
+    alone = {name for step in asked for name, share in weights[step].items() if share < asked[step][name] * 1e-9}
+    if alone and most_synthetic and not taken_down:
+        log.warning("no speech of people stands beside %s; loader.max_synthetic_share leaves it out", sorted(alone))
     if config.max_epochs is None:
         return weights
     num_examples = num_batches * config.batch_size

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from model.batch import Batch
 from model.flops import batch_flops
 from model.mel import SAMPLE_RATE, frames
 from model.metrics import LossTable
+from model.mixture import SYNTHETIC
 from model.net import ModelDimensions
 
 HOUR_S = 3600.0
@@ -100,7 +100,7 @@ class Rows:
         """Keep a batch."""
         self._tasks += batch.tasks
         self._langs += batch.langs
-        self.streams.update(stream_names(batch.tasks, batch.langs))
+        self.streams.update(stream_names(batch))
         self._losses.append(torch.stack([nll_B.detach().float(), tokens_B.float()]))
 
     def table(self) -> LossTable:
@@ -112,6 +112,7 @@ class Rows:
         return table
 
 
-def stream_names(tasks: Sequence[str], langs: Sequence[str]) -> list[str]:
-    """Return "task-lang" of each row."""
-    return [f"{task}-{lang}" for task, lang in zip(tasks, langs, strict=True)]
+def stream_names(batch: Batch) -> list[str]:
+    """Return "task-lang" of each row, of pooled tasks too, and "task-lang-synthetic" where a machine spoke."""
+    rows = zip(batch.tasks, batch.langs, batch.are_synthetic, strict=True)
+    return [f"{task}-{lang}{SYNTHETIC if is_synthetic else ''}" for task, lang, is_synthetic in rows]

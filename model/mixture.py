@@ -1,8 +1,9 @@
 """Which stream the next example comes from, as a pure function of its position; and how much each loss counts.
 
 A stream is a task in one language ("translate-sw"), or a task over all languages for those that need no pair
-("detect_language", "no_speech"). What machines spoke has streams of its own ("transcribe-sw-synthetic"). Every global batch holds each stream's share to within one example, and after
-any number of batches a stream is less than one example away from its share: a timetable, not dice.
+("detect_language", "no_speech"). What machines spoke has streams of its own ("transcribe-sw-synthetic"). Every global
+batch holds each stream's share to within one example, and after any number of batches a stream is less than one
+example away from its share: a timetable, not dice.
 """
 
 from __future__ import annotations
@@ -161,19 +162,16 @@ def synthetic_limits(shares: Mapping[str, float], max_share: float) -> Weights:
 def cap_synthetic(weights: Mapping[str, float], max_share: float) -> Weights:
     """Return the shares with at most `max_share` of a task's examples in a language spoken by machines.
 
-    What is cut goes to all streams in their proportions. UserError where people speak nothing of a task and language.
+    What is cut goes to the other pairs in their proportions. Where people speak nothing of a task and language, nothing
+    of it is left; only a share of 1 lets machines stand for people.
     """
     limits = synthetic_limits(weights, max_share)
     if not limits:
         return dict(weights)
-    alone = sorted(name for name, limit in limits.items() if weights[name] > 0 and max_share > 0 and not limit)
-    if alone:
-        raise UserError(
-            f"streams {alone} have no speech of people beside them, but loader.max_synthetic_share is {max_share:g}; "
-            "expected some; ingest some, leave synthetic speech out with 0, or let it stand for people with 1"
-        )
-    cut = {name: min(weight, limits.get(name, weight)) for name, weight in weights.items()}
-    return _proportional(cut, "loader.max_synthetic_share")
+    pooled = {name: weight for name, weight in weights.items() if name in POOLED_TASKS}
+    cut = {name: min(weight, limits.get(name, weight)) for name, weight in weights.items() if name not in pooled}
+    rest = 1.0 - sum(pooled.values())
+    return {name: rest * share for name, share in _proportional(cut, "loader.max_synthetic_share").items()} | pooled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

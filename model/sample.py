@@ -21,7 +21,8 @@ class Cue:
 class Sample:
     """A segment of at most 30 s with its text.
 
-    `kind` is its stream's: transcribe, translate or no_speech. `lang` is spoken, `text_lang` written.
+    `kind` is its stream's: transcribe, translate or no_speech. `lang` is spoken, by a machine where it
+    `is_synthetic`, `text_lang` written.
     `audio` is float32 mono at 16 kHz, or None where only the text is needed.
     """
 
@@ -36,4 +37,5 @@ class Sample:
     prev_text: str | None
     duration_ms: int
     tasks: tuple[str, ...]
+    is_synthetic: bool = False
     audio: NDArray[np.float32] | None = None

@@ -14,6 +14,10 @@ class DataError(Exception):
     """Data too bad to go on with (a share above its limit, a damaged artifact); names the thing that is bad."""
 
 
+class QuarantineError(DataError):
+    """Units that failed again and again were set aside, and the others are done: the next run tries only these."""
+
+
 def unknown_name(what: str, value: str, known: Iterable[str]) -> UserError:
     """Build the error for a name that does not exist, with the nearest valid name as the next step."""
     names = sorted(known)

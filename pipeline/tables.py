@@ -55,9 +55,12 @@ def to_parquet(table: pa.Table, partitions: int = 0) -> bytes:
 
 
 def read(uri: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read one Parquet part, or only some of its columns."""
+    """Read one Parquet part, or only some of its columns; DataError where an older Sotto wrote none of that name."""
     # Not read_table: its threads may hold a Python file when the interpreter ends, and abort the process.
     table = pq.ParquetFile(pa.BufferReader(store.read_bytes(uri))).read(columns=list(columns) if columns else None)
+    missing = [name for name in columns or () if name not in table.column_names]
+    if missing:
+        raise DataError(f"table {uri} lacks columns {missing}; expected those of this version; run ingest again")
     return table.select(columns) if columns else table
 
 

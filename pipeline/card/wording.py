@@ -74,7 +74,7 @@ def limitations(facts: Facts) -> Iterator[str]:
     if machine:
         yield f"{hours(machine)} have captions that are declared machine-made and passed the rules all the same."
     if facts.synthetic_ms:
-        yield f"{hours(facts.synthetic_ms)} were spoken by machines: in the split train only, and in shards of their own."
+        yield f"{hours(facts.synthetic_ms)} were spoken by machines: all in the split train, in shards of their own."
     few = [lang for lang in facts.languages if _of_language(facts, lang) < MS_PER_HOUR]
     if few:
         yield f"Under an hour each: {', '.join(few)}."

@@ -18,6 +18,7 @@ from pipeline.stage import Context, Output, Stage, Tables, same_segments, semant
 from pipeline.takedown import TAKEN_DOWN
 
 KEPT = "kept"
+SYNTHETIC_HELD_OUT = "synthetic_held_out"
 HEARD = ("audio_lang", "audio_probability", "claimed_probability")
 ROUTED = {"text_language": ("lang",), "speech": ("speech_ratio",), "audio_language": HEARD}  # what routing reads
 
@@ -60,6 +61,7 @@ class Decide:
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
         """Judge a part of segments; part i of every input describes the same segments."""
         segments = inputs["segment"]
+        splits = self._splits(inputs["cluster"])
         windows = windows_to_route(segments, inputs["text_language"], inputs["speech"], inputs["audio_language"])
         routed = route(windows, self.config.route)
         verdicts = _with_reasons(
@@ -67,6 +69,7 @@ class Decide:
             _named("contaminated", inputs["cluster"]["eval_set"]),
             _duplicate_reasons(inputs["cluster"]),
             routed.reason,
+            _held_out_reasons(segments["is_synthetic"], splits),
         )
         verdicts = _taken_down_first(verdicts, segments, inputs["tombstone"])
         rejected = pa.array(verdicts.rejects.any(axis=1))
@@ -82,7 +85,7 @@ class Decide:
             "tasks": tasks_of(kind),
             "lang": routed.lang,
             "text_lang": routed.text_lang,
-            "split": self._splits(inputs["cluster"]),
+            "split": splits,
         }
         return {"decision": [pa.table(columns)]}
 
@@ -98,12 +101,12 @@ def decide_stage(config: DecideConfig, checks: Mapping[str, Check]) -> Stage:
     return Stage(
         name="decide",
         reads={
-            "segment": ("segment_id", "recording_id", "start_ms", "end_ms", "text", "declared_lang"),
+            "segment": ("segment_id", "recording_id", "start_ms", "end_ms", "text", "declared_lang", "is_synthetic"),
             "tombstone": None,
             "cluster": None,
             **families,
         },
-        outputs=(Output(name="decision", schema=DECISION, version=2, config=identity, count_by=("reason", "split")),),
+        outputs=(Output(name="decision", schema=DECISION, version=3, config=identity, count_by=("reason", "split")),),
         run=Decide(config, checks),
         conserve=same_segments,
     )
@@ -145,6 +148,12 @@ def _has_text(segments: pa.Table) -> Mask:
 def _duplicate_reasons(cluster: pa.Table) -> pa.ChunkedArray:
     names = _named("duplicate", cluster["method"])
     return pc.if_else(cluster["is_representative"], pa.scalar(None, pa.string()), names)
+
+
+def _held_out_reasons(is_synthetic: pa.ChunkedArray, splits: pa.Array) -> pa.ChunkedArray:
+    """Reject synthetic speech outside of train. It stays in its split, with the recordings that share its words."""
+    is_rejected = pc.and_(is_synthetic, pc.not_equal(splits, "train"))
+    return pc.if_else(is_rejected, pa.scalar(SYNTHETIC_HELD_OUT), pa.scalar(None, pa.string()))
 
 
 def _named(why: str, what: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -192,6 +192,7 @@ _CARRIED = (
     "declared_lang",
     "declared_text_lang",
     "declared_split",
+    "is_synthetic",
     "license",
     "license_url",
     "license_evidence",
@@ -212,7 +213,7 @@ def fetch_stage(config: FetchConfig, budgets: Budgets | None = None) -> Stage:
             Output(
                 name="recording",
                 schema=RECORDING,
-                version=2,
+                version=3,
                 config=identity,
                 count_by=("status", "text_status"),
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import av
@@ -111,5 +111,6 @@ class Opus:
 
 def codec_of(identity: Mapping[str, Any]) -> Codec:
     """Return the codec that gave an identity."""
-    settings = {name: value for name, value in identity.items() if name != "codec"}
-    return Opus(**settings) if identity["codec"] == "opus" else Flac()
+    if identity["codec"] != "opus":
+        return Flac()
+    return Opus(**{item.name: identity[item.name] for item in fields(Opus)})

@@ -79,11 +79,12 @@ class ShardWriter:
 
 
 def shard_stage(config: ShardConfig) -> Stage:
-    """Build the stage that writes the tars."""
+    """Build the stage that writes the tars; another schema version, which readers ask for, writes them anew."""
+    identity = {**config.codec.identity(), "schema_version": SCHEMA_VERSION}
     return Stage(
         name="shard",
         reads={"shard_plan": None},
-        outputs=(Output(name="shard_index", schema=SHARD_INDEX, version=2, config=config.codec.identity()),),
+        outputs=(Output(name="shard_index", schema=SHARD_INDEX, version=2, config=identity),),
         run=ShardWriter(config.codec),
         has_files=True,
         conserve=_all_planned,

@@ -30,7 +30,7 @@ def candidate_stage(source: Source) -> Stage:
         name="candidate",
         reads={"found": None, "takedown": None},
         outputs=(
-            Output(name="candidate", schema=CANDIDATE, version=1, config={"per_unit": per_unit}, count_by=("status",)),
+            Output(name="candidate", schema=CANDIDATE, version=2, config={"per_unit": per_unit}, count_by=("status",)),
         ),
         run=Candidates(per_unit),
         conserve=_same_candidates,

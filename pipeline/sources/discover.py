@@ -47,7 +47,7 @@ def discover_stage(source: Source, reader: Reader, refresh: str, retry: str = ""
     return Stage(
         name="discover",
         reads={"seed": None},
-        outputs=(Output(name="found", schema=CANDIDATE, version=1, config=identity, count_by=("status",)),),
+        outputs=(Output(name="found", schema=CANDIDATE, version=2, config=identity, count_by=("status",)),),
         run=Discover(source, reader),
         conserve=_every_seed_has_rows,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pipeline.errors import UserError
@@ -18,12 +19,16 @@ TEXT_SUFFIXES = (".vtt", ".srt")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSource:
-    """Audio under `root`, however deep. `language` declares all of it; otherwise names tell (see `declared_lang`)."""
+    """Audio under `root`, however deep. `language` declares all of it; otherwise names tell (see `declared_lang`).
+
+    `synthetic` is a pattern of paths below `root` whose speech a machine made: "voices/*", or "*" for all.
+    """
 
     root: str
     name: str = "folder"
     language: str | None = None
     license: str | None = None
+    synthetic: str | None = None
     candidates_per_unit: int | None = 16
 
     def seeds(self, read: Read) -> list[Seed]:
@@ -37,9 +42,16 @@ class FolderSource:
         return [local_seed(self, str(root.resolve()), read)]
 
     def find(self, seed: str, read: Read) -> Iterator[Found]:
-        """List audio files in the order of their paths."""
+        """List audio files in the order of their paths; UserError when `synthetic` is the pattern of none."""
         root = Path(seed)
-        for audio in sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES):
+        audios = sorted(path for path in root.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
+        synthetic = {audio for audio in audios if fnmatchcase(audio.relative_to(root).as_posix(), self.synthetic or "")}
+        if self.synthetic and audios and not synthetic:
+            raise UserError(
+                f"source.synthetic {self.synthetic!r} matches no audio file below {self.root}; "
+                "expected a pattern of their paths, as 'voices/*', or '*' for all; mend it"
+            )
+        for audio in audios:
             text = sidecar(audio)
             yield Found(
                 page_url=str(root),
@@ -47,6 +59,7 @@ class FolderSource:
                 text_url=str(text) if text else None,
                 text_format=text.suffix[1:] if text else None,
                 declared_lang=self.language or declared_lang(audio.relative_to(root), text),
+                is_synthetic=audio in synthetic,
                 title=audio.stem,
                 license=self.license,
                 license_evidence=f"source.license={self.license}" if self.license else None,

@@ -53,6 +53,7 @@ class Found:
     declared_lang: str | None = None
     declared_text_lang: str | None = None
     declared_split: str | None = None
+    is_synthetic: bool = False
     declared_duration_ms: int | None = None
     title: str | None = None
     guid: str | None = None

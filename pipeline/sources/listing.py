@@ -32,15 +32,18 @@ ALIASES = {
     "license": ("license", "licence"),
 }
 
+MARKS = {"": None, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}  # column synthetic
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListingSource:
-    """Candidates listed in a file at `root`; `language` and `license` fill rows that state none."""
+    """Candidates listed in a file at `root`; `language`, `license` and `synthetic` fill rows that state none."""
 
     root: str
     name: str = "listing"
     language: str | None = None
     license: str | None = None
+    synthetic: bool = False
     candidates_per_unit: int | None = None
 
     def seeds(self, read: Read) -> list[Seed]:
@@ -72,6 +75,10 @@ class ListingSource:
         values = {name: text_of(row.values or {}, *keys) for name, keys in ALIASES.items()}
         if values["audio_url"] is None:
             return Found(page_url=place, status="bad_candidate", status_detail=row.problem or "no audio address")
+        mark = _word((row.values or {}).get("synthetic"))
+        if mark not in MARKS:
+            detail = f"column synthetic is {mark!r}; expected true or false"
+            return Found(page_url=place, status="bad_candidate", status_detail=detail)
         is_address = _is_address(values["text_url"] or "")
         words = values["text"] if is_address or not values["text_url"] else values["text_url"]
         audio = self._absolute(values["audio_url"])
@@ -90,6 +97,7 @@ class ListingSource:
             title=values["title"],
             license=license_,
             license_evidence=f"{place}: {license_}" if license_ else None,
+            is_synthetic=self.synthetic if MARKS[mark] is None else MARKS[mark] is True,
             declared_split=SPLITS.get((values["declared_split"] or "").lower()),
             validator=" ".join(filter(None, (values["checksum"], *stamps))) or None,
         )
@@ -105,6 +113,10 @@ class ListingSource:
 def _is_address(text: str) -> bool:
     """Tell a caption's address from a caption: a name of a caption file, or anything without blanks."""
     return bool(text) and (text_format("", text) is not None or not re.search(r"\s", text))
+
+
+def _word(value: object) -> str:
+    return "" if value is None else str(value).strip().lower()
 
 
 def _duration_ms(values: Values) -> int | None:

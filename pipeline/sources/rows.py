@@ -134,9 +134,10 @@ def _parquet(stream: io.BufferedIOBase) -> Iterator[Row]:
 
 
 def plain_columns(schema: pa.Schema) -> list[str]:
-    """Name a table's columns of text and numbers: audio in the table is read by its address only."""
-    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_string, pa.types.is_large_string)
-    plain = [field for field in schema if any(is_kind(field.type) for is_kind in (*kinds, pa.types.is_dictionary))]
+    """Name a table's columns of text, numbers and marks: audio in the table is read by its address only."""
+    kinds = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_string)
+    kinds = (*kinds, pa.types.is_large_string, pa.types.is_dictionary)
+    plain = [field for field in schema if any(is_kind(field.type) for is_kind in kinds)]
     return [field.name for field in plain]
 
 

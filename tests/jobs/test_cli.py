@@ -74,6 +74,13 @@ def test_settings_that_do_not_compose_are_told_in_our_words(
     assert re.match(f"error: {message}", line), line
 
 
+@pytest.mark.parametrize("job", ["ingest", "transcribe"])
+def test_every_job_in_units_can_give_each_a_gpu_or_a_share_of_one(job: str) -> None:
+    with initialize_config_dir(CONF, version_base=None):
+        found = [typed(ExecutorConfig, compose(job, given).executor) for given in ([], ["executor.num_gpus=0.25"])]
+    assert [config.num_gpus for config in found] == [0, 0.25]
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -17,7 +17,7 @@ from jobs.progress import Step
 from pipeline import artifact, tables
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError, QuarantineError, UserError
-from pipeline.stage import PART, Context, Output, Stage, Tables, audio_ms, same_segments, split_by_part
+from pipeline.stage import PART, Context, Output, Stage, Tables, Unit, audio_ms, same_segments, split_by_part
 
 IN = pa.schema([("segment_id", pa.string())])
 OUT = pa.schema([("segment_id", pa.string()), ("size", pa.int64())])
@@ -276,6 +276,28 @@ def test_a_cluster_that_cannot_be_joined_is_the_users_to_mend(monkeypatch: pytes
         joining("auto").describe()
     with pytest.raises(UserError, match="^ray cluster 127.0.0.1:1 does not answer: .*refused; expected host:port of"):
         joining("127.0.0.1:1").describe()
+
+
+def test_units_are_given_the_gpus_asked_for_and_no_machine_waits_for_what_it_lacks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, config = list[dict[str, Any]](), ExecutorConfig(kind="ray", address=None, num_cpus=1, units_in_flight=1)
+
+    unit = Unit(stage=measure_stage(count_shared), index=0, inputs={}, outputs={}, keys={}, blobs_uri="")
+
+    def refuse(**options: Any) -> None:
+        asked.append(options)
+        raise InterruptedError
+
+    monkeypatch.setattr("ray.init", lambda **_: None)
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 2.0, "GPU": 1.0})
+    monkeypatch.setattr("ray.remote", refuse)
+    for num_gpus in (0, 0.25, 1):
+        with pytest.raises(InterruptedError):
+            list(RayExecutor(replace(config, num_gpus=num_gpus)).run(lambda _: 0, [unit]))
+    assert [options["num_gpus"] for options in asked] == [0, 0.25, 1]
+    with pytest.raises(UserError, match="executor.num_gpus 2 is more than this machine has; expected at most 1; lower"):
+        list(RayExecutor(replace(config, num_gpus=2)).run(lambda _: 0, [unit]))
 
 
 def test_progress_counts_audio_time_and_failures_of_this_run_only(tmp_path: Path) -> None:

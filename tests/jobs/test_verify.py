@@ -66,7 +66,7 @@ def test_shards_are_cut_again_from_their_plan_with_the_codec_they_were_cut_with(
     for name, found in tables_of.items():
         for unit, table in enumerate(found):
             artifact.publish_unit(made[name], unit, {unit: table}, ())
-        artifact.publish_manifest(made[name], {"config": codec.identity()}, len(found))
+        artifact.publish_manifest(made[name], {"config": {**codec.identity(), "schema_version": 2}}, len(found))
     finished = Corpus(data_root=str(tmp_path), made=made)
     verdict = shards_are_the_same_when_made_again(finished, shard_maker(finished), None)
     assert (verdict.num_checked, verdict.num_bad) == (2, 0)

@@ -16,6 +16,7 @@ from model.cache import ShardReader
 from model.corpus import Corpus, Reading, parse_sample, resolve_shards
 from model.sound import decode_sound
 from pipeline.errors import DataError, UserError
+from pipeline.schema import SCHEMA_VERSION
 from pipeline.shard.codec import Opus
 from tests.model.tiny_shards import Window, windows, write_shards
 
@@ -144,6 +145,14 @@ def test_a_sample_of_another_schema_or_without_a_member_is_an_error() -> None:
         parse_sample({"json": b"{}"})
     with pytest.raises(DataError, match="schema version 0"):
         parse_sample({"flac": window.flac(), "json": b'{"schema_version": 0}'})
+
+
+def test_shards_of_another_schema_are_refused_before_a_column_is_missed(
+    shards_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.corpus.SCHEMA_VERSION", 9)
+    with pytest.raises(UserError, match=f"have schema {SCHEMA_VERSION}; expected 9; run ingest again"):
+        Corpus(shards_uri, "train")
 
 
 def test_a_split_or_stream_that_is_not_there_is_an_error(shards_uri: str) -> None:

@@ -15,6 +15,7 @@ from model.batch import Batch
 from model.corpus import Corpus
 from model.examples import Encoder, HeldOutBatches, LoaderConfig
 from model.loader import BatchLoader, Planned, Positions, Slice, TrainingBatches, even_batches, shares
+from model.meter import stream_names
 from model.mixture import LossWeights, Temperature
 from model.tasks.base import TaskOptions
 from model.tokenizer import Tokenizer
@@ -193,6 +194,33 @@ def test_a_stream_is_not_repeated_more_often_than_allowed(shards_uri: str, encod
     assert max(held.values()) <= limit * 1.02 < max(free.values())
 
 
+@pytest.mark.parametrize("max_epochs", [None, 6.0])
+def test_machines_speak_no_more_than_their_share_also_where_people_would_repeat(
+    tmp_path: Path, encoder: Encoder, max_epochs: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    machines = windows((("transcribe", "sw"),), each=15) + windows((("translate", "sw"),), each=1)
+    spoken = [replace(sample, is_synthetic=True) for sample in machines]
+    people = windows((("transcribe", "en"),), each=20) + windows((("transcribe", "sw"),), each=2)
+    corpus = Corpus(write_shards(tmp_path, people + spoken, splits=("train",)), "train")
+    config = replace(CONFIG, max_epochs=max_epochs, max_synthetic_share=0.25)
+    [found] = shares(Temperature(alpha=1.0, pooled={"detect_language": 0.1}), corpus, config, 10).values()
+    assert found["transcribe-sw-synthetic"] == pytest.approx(found["transcribe-sw"] / 3)
+    assert found["translate-sw-synthetic"] == 0.0 and "beside ['translate-sw-synthetic']" in caplog.text
+    assert corpus.size("detect_language") == 22  # people's
+
+
+def test_a_batch_says_which_of_its_rows_machines_spoke(tmp_path: Path, encoder: Encoder) -> None:
+    people = windows((("transcribe", "sw"),))
+    spoken = [replace(sample, is_synthetic=True) for sample in people]
+    corpus = Corpus(write_shards(tmp_path, people + spoken, splits=("train",)), "train")
+    weights = {0: {"transcribe-sw": 0.75, "transcribe-sw-synthetic": 0.25}}
+    batch = TrainingBatches(corpus, weights, replace(CONFIG, batch_size=4), encoder, Slice())[0]
+    assert [name for name in batch.segment_ids if "synthetic" in name] == [
+        name for name, is_synthetic in zip(batch.segment_ids, batch.are_synthetic, strict=True) if is_synthetic
+    ]
+    assert Counter(stream_names(batch)) == {"transcribe-sw": 3, "transcribe-sw-synthetic": 1}
+
+
 def test_silence_keeps_everything_but_the_sound(shards_uri: str, encoder: Encoder) -> None:
     heard = batches(shards_uri, encoder)[2]
     deaf = batches(shards_uri, encoder, replace(CONFIG, audio="silence"))[2]
@@ -233,6 +261,12 @@ def test_a_stream_in_which_nothing_can_serve_is_an_error(tmp_path: Path, encoder
     made = batches(write_shards(tmp_path, samples), encoder)
     with pytest.raises(DataError, match="'detect_language' has no sample that can serve detect_language"):
         [made[index] for index in range(4)]
+
+
+def test_windows_longer_than_the_model_hears_serve_nothing(shards_uri: str, encoder: Encoder) -> None:
+    deaf = replace(encoder, max_ms=20)
+    with pytest.raises(DataError, match="has no sample that can serve"):
+        batches(shards_uri, deaf, replace(CONFIG, augment=Augment()))[0]
 
 
 def test_held_out_batches_hold_every_sample_of_every_stream_once_and_unchanged(

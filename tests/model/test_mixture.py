@@ -16,6 +16,7 @@ from model.mixture import (
     Phases,
     Schedule,
     Temperature,
+    cap_synthetic,
     capped,
     stream_name,
     weights_by_step,
@@ -154,6 +155,7 @@ def test_a_loss_weight_that_is_missing_is_an_error_with_the_nearest_name() -> No
 def test_tasks_that_need_no_pair_are_one_stream_for_all_languages() -> None:
     assert stream_name("translate", "sw") == "translate-sw"
     assert stream_name("detect_language", "sw") == "detect_language"
+    assert stream_name("translate", "sw", is_synthetic=True) == "translate-sw-synthetic"
 
 
 EARLY = {"transcribe-en": 0.25, "transcribe-sw": 0.75}
@@ -202,3 +204,29 @@ def test_what_a_cap_cuts_goes_to_the_others_in_their_proportions() -> None:
     assert capped(shares, {"a": 0.25, "b": 0.4, "c": 1.0}) == pytest.approx({"a": 0.25, "b": 0.4, "c": 0.35})
     with pytest.raises(UserError, match="no stream is left to take what is cut"):
         capped(shares, {"a": 0.3, "b": 0.3, "c": 0.3})
+
+
+def test_of_a_task_in_a_language_machines_speak_at_most_their_share() -> None:
+    shares = {"transcribe-sw": 0.2, "transcribe-sw-synthetic": 0.6, "transcribe-en": 0.2}
+    assert cap_synthetic(shares, 0.75) == pytest.approx(shares)
+    pooled = {name: 0.9 * share for name, share in shares.items()} | {"detect_language": 0.1}
+    assert cap_synthetic(pooled, 0.0) == pytest.approx(
+        {"transcribe-sw": 0.45, "transcribe-sw-synthetic": 0.0, "transcribe-en": 0.45, "detect_language": 0.1}
+    )
+    cut = cap_synthetic(shares, 0.25)
+    assert cut == pytest.approx(
+        {"transcribe-sw": 3 / 7, "transcribe-sw-synthetic": 1 / 7, "transcribe-en": 3 / 7}
+    )  # one of four in Swahili, and as much English as Swahili by people, as before
+    assert cap_synthetic(shares, 1.0) == shares
+    assert cap_synthetic(shares, 0.0) == {"transcribe-sw": 0.5, "transcribe-sw-synthetic": 0.0, "transcribe-en": 0.5}
+    assert cap_synthetic({"transcribe-en": 0.7, "no_speech": 0.3}, 0.25) == {"transcribe-en": 0.7, "no_speech": 0.3}
+
+
+def test_what_only_machines_speak_is_left_out_unless_they_may_stand_for_people() -> None:
+    shares = {"transcribe-am-synthetic": 0.4, "transcribe-en": 0.6}
+    assert cap_synthetic(shares, 0.25) == {"transcribe-am-synthetic": 0.0, "transcribe-en": 1.0}
+    assert cap_synthetic(shares, 1.0) == shares
+    with pytest.raises(UserError, match="every stream of the shards weight 0 by loader.max_synthetic_share; give"):
+        cap_synthetic({"transcribe-am-synthetic": 1.0}, 0.25)
+    with pytest.raises(UserError, match="loader.max_synthetic_share 1.5 is no share; expected 0 to 1; mend it"):
+        cap_synthetic(shares, 1.5)

@@ -40,6 +40,7 @@ class Window:
     tasks: Sequence[str] | None = None
     recording: str | None = None
     prev: str | None = None
+    is_synthetic: bool = False
 
     @property
     def recording_id(self) -> str:
@@ -49,7 +50,11 @@ class Window:
     def segment_id(self) -> str:
         if self.recording:
             return f"{self.recording}:{self.number}"
-        return f"{self.kind}-{self.lang}-{self.number}".replace("_", "-")
+        return f"{self.stream}-{self.number}".replace("_", "-")
+
+    @property
+    def stream(self) -> str:
+        return f"{self.kind}-{self.lang}{'-synthetic' if self.is_synthetic else ''}"
 
     def described(self) -> dict[str, Any]:
         words = WORDS["en" if self.kind == "translate" else self.lang if self.lang in WORDS else "en"].split()
@@ -61,6 +66,7 @@ class Window:
             "source": "tones",
             "kind": self.kind,
             "lang": self.lang,
+            "is_synthetic": self.is_synthetic,
             "text": text,
             "text_lang": None if not text else "en" if self.kind == "translate" else self.lang,
             "cues": [[0, self.duration_ms, text]] if text else [],
@@ -104,10 +110,10 @@ def write_shards(
     made = Artifact(root_uri=str(root), name="shard_index", fingerprint="0123456789abcdef")
     rows = []
     for split in splits:
-        for kind, lang in sorted({(sample.kind, sample.lang) for sample in samples}):
-            stream = [sample for sample in samples if (sample.kind, sample.lang) == (kind, lang)]
+        for name in sorted({sample.stream for sample in samples}):
+            stream = [sample for sample in samples if sample.stream == name]
             for number, start in enumerate(range(0, len(stream), per_shard)):
-                rows.append(_write(made, f"{split}/{kind}-{lang}/{number:06d}.tar", stream[start : start + per_shard]))
+                rows.append(_write(made, f"{split}/{name}/{number:06d}.tar", stream[start : start + per_shard]))
     for unit, row in enumerate(rows):
         artifact.publish_unit(made, unit, {unit: tables.from_rows([row], SHARD_INDEX)}, ())
     artifact.publish_manifest(made, {}, len(rows))
@@ -122,13 +128,13 @@ def _write(made: Artifact, uri: str, samples: Sequence[Window]) -> dict[str, Any
     data = builder.finish()
     store.publish(store.join(made.uri, uri), data)
     split, stream, number = uri.removesuffix(".tar").split("/")
-    kind, lang = stream.split("-")
     return {
         "shard_id": f"{split}-{stream}-{number}",
         "uri": uri,
         "split": split,
-        "kind": kind,
-        "lang": lang,
+        "kind": samples[0].kind,
+        "lang": samples[0].lang,
+        "is_synthetic": samples[0].is_synthetic,
         "num_samples": len(samples),
         "bytes": len(data),
         "duration_ms": sum(sample.duration_ms for sample in samples),

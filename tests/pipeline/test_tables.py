@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
-from pipeline import tables
+from pipeline import store, tables
 from pipeline.errors import DataError
 from pipeline.schema import TIMING
 
@@ -51,3 +53,10 @@ def test_zipping_adds_only_columns_that_are_new() -> None:
     one = tables.from_rows(ROWS, TIMING)
     other = pa.table({"segment_id": ["a:0"], "kept": [True]})
     assert tables.zip_columns(one, other).column_names == [*TIMING.names, "kept"]
+
+
+def test_a_table_of_another_version_is_told(tmp_path: Path) -> None:
+    uri = str(tmp_path / "part.parquet")
+    store.publish(uri, tables.to_parquet(pa.table({"a": [1]})))
+    with pytest.raises(DataError, match=r"part.parquet lacks columns \['b'\]; expected those of this version; run"):
+        tables.read(uri, ["a", "b"])

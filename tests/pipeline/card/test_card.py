@@ -55,6 +55,8 @@ def facts(**changed: Any) -> Facts:
 
 def test_facts_add_up() -> None:
     found = facts()
+    assert found.synthetic_ms == HOUR
+    assert "- 1.0 h were spoken by machines: all in the split train, in shards of their own." in to_markdown(found)
     assert (found.num_listed, found.num_recordings, found.num_samples, found.bytes) == (4, 2, 360, 192_000_000)
     assert found.states == {"accepted": 2, "rejected": 1, "opted_out": 1}
     assert found.rejected == {("rejected", "noisy"): 1, ("opted_out", "robots"): 1}

@@ -33,6 +33,7 @@ def tables(num: int = 3) -> dict[str, pa.Table]:
                 "end_ms": [1500] * num,
                 "text": ["words"] * num,
                 "declared_lang": ["en"] * num,
+                "is_synthetic": [False] * num,
             }
         ),
         "tombstone": standing(recordings),
@@ -125,3 +126,15 @@ def test_what_changes_a_verdict_changes_the_fingerprint_and_words_do_not() -> No
     assert identity(RULE, other) != identity(other, RULE)
     assert identity(RULE) != identity(other)
     assert identity(RULE) == identity(replace(RULE, why="said otherwise"))
+
+
+def test_what_machines_spoke_is_held_out_of_no_split_but_train() -> None:
+    inputs = tables()
+    place = inputs["segment"].schema.get_field_index("is_synthetic")
+    spoken = inputs["segment"].set_column(place, "is_synthetic", [[True, True, True]])
+    rows = decide(inputs | {"segment": spoken})
+    assert [(row["split"], row["reasons"][-1:]) for row in rows] == [
+        ("train", []),
+        ("test", ["synthetic_held_out"]),
+        ("validation", ["synthetic_held_out"]),
+    ]

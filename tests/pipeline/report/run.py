@@ -93,7 +93,7 @@ def tables_of_run() -> Tables:
 
 def run_of(tables: Tables, num_parts: int = 1, labels: Sequence[Mapping[str, Any]] = LABELS) -> Run:
     """Make a run of its tables, cut into parts by recording."""
-    shard = {"shard_id": "a", "num_samples": 3, "bytes": 1_500_000, "duration_ms": 65_000}
+    shard = {"shard_id": "a", "is_synthetic": False, "num_samples": 3, "bytes": 1_500_000, "duration_ms": 65_000}
     shards = [shard] if tables["candidate"].num_rows else []
     return Run(
         num_parts=num_parts,

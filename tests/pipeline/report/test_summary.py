@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from pipeline.errors import DataError
 from pipeline.ranking import Place
 from pipeline.report.counts import OTHERS, Cell, Counts, Tally
+from pipeline.report.plain import to_terminal
 from pipeline.report.samples import WINDOWS_PER_GROUP
 from pipeline.report.summary import Shards, Summary, summarise
 from tests.pipeline.report.run import PAYLOAD, changed, nothing, run_of, tables_of_run, without
@@ -80,7 +82,18 @@ def test_captions_are_counted_by_recording(summary: Summary) -> None:
 
 
 def test_shards_are_added_up(summary: Summary) -> None:
-    assert summary.shards == Shards(num_shards=1, num_samples=3, num_bytes=1_500_000, duration_ms=65_000)
+    assert summary.shards == Shards(
+        num_shards=1, num_samples=3, num_bytes=1_500_000, duration_ms=65_000, synthetic_ms=0
+    )
+
+
+def test_what_machines_spoke_is_told(summary: Summary) -> None:
+    run = run_of(tables_of_run())
+    index = run.shard_index.drop_columns(["is_synthetic"]).append_column("is_synthetic", [[True]])
+    spoken = summarise(replace(run, shard_index=index))
+    assert spoken.shards.synthetic_ms == 65_000
+    assert "(1 tar, 3 samples, 1.1 min synthetic, 1.5 MB)" in to_terminal(spoken, "report", "shards")
+    assert "synthetic" not in to_terminal(summary, "report", "shards")
 
 
 def test_windows_are_drawn_for_each_reason_and_kind_each_of_another_recording(summary: Summary) -> None:

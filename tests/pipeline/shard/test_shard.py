@@ -93,6 +93,22 @@ def test_every_kept_window_is_planned_once_whatever_the_order_of_rows(tmp_path: 
     assert plan(shuffled)[0].equals(part)
 
 
+def test_what_machines_spoke_lies_in_shards_of_its_own_but_its_silence_does_not(tmp_path: Path) -> None:
+    inputs = corpus(str(tmp_path / "blobs"))
+    kinds = pa.array(["transcribe", "no_speech", None] * 2)
+    spoken = pa.array([True, True, True, False, False, False])
+    inputs["decision"] = inputs["decision"].set_column(DECISION.get_field_index("kind"), "kind", kinds)
+    inputs["segment"] = inputs["segment"].set_column(SEGMENT.get_field_index("is_synthetic"), "is_synthetic", spoken)
+    index = [write(tmp_path, str(tmp_path / "blobs"), part) for part in plan(inputs)]
+    assert [(row["shard_id"], row["uri"], row["is_synthetic"], row["segment_ids"]) for row in index] == [
+        ("train-no_speech-sw-000000", "train/no_speech-sw/000000.tar", False, ["aa:1000", "bb:1000"]),
+        ("train-transcribe-sw-000000", "train/transcribe-sw/000000.tar", False, ["bb:0"]),
+        ("train-transcribe-sw-synthetic-000000", "train/transcribe-sw-synthetic/000000.tar", True, ["aa:0"]),
+    ]
+    samples = [sample for row in index for sample in wds.WebDataset(str(tmp_path / row["uri"]), shardshuffle=False)]
+    assert [json.loads(sample["json"])["is_synthetic"] for sample in samples] == [False, False, False, True]
+
+
 def test_shards_are_bounded_in_bytes(tmp_path: Path) -> None:
     parts = plan(corpus(str(tmp_path)), max_bytes=100_000)
     assert [part.num_rows for part in parts] == [2, 2]

@@ -34,6 +34,39 @@ def test_a_parquet_listing_gives_the_same_candidates() -> None:
     assert (found.declared_lang, bad.status, bad.page_url[-7:]) == ("es", "bad_candidate", "#line=2")
 
 
+@pytest.mark.parametrize(
+    ("row", "otherwise", "expected"),
+    [
+        ({}, False, False),
+        ({}, True, True),
+        ({"synthetic": True}, False, True),
+        ({"synthetic": "yes"}, False, True),
+        ({"synthetic": False}, True, False),
+        ({"synthetic": 0}, True, False),
+        ({"synthetic": " "}, True, True),
+    ],
+)
+def test_a_row_says_whether_a_machine_spoke_it_and_the_setting_where_none_does(
+    row: dict[str, Any], otherwise: bool, expected: bool
+) -> None:
+    url, body = "http://h.test/x/l.jsonl", json.dumps({"audio": "a.mp3", **row}).encode()
+    [found] = ListingSource(root=url, synthetic=otherwise).find(url, lambda asked: Page(url=asked, body=body))
+    assert found.is_synthetic == expected
+
+
+def test_a_mark_that_says_neither_makes_no_candidate() -> None:
+    rows = b'{"audio": "a.mp3", "synthetic": "perhaps"}\n{"audio": "b.mp3"}'
+    bad, _ = listed(rows, "l.jsonl")
+    assert (bad.status, bad.audio_url) == ("bad_candidate", "")
+    assert bad.status_detail == "column synthetic is 'perhaps'; expected true or false"
+
+
+def test_a_parquet_column_of_marks_is_read() -> None:
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"audio": ["a.mp3", "b.mp3", "c.mp3"], "synthetic": [True, False, None]}), sink)
+    assert [found.is_synthetic for found in listed(sink.getvalue(), "l.parquet")] == [True, False, False]
+
+
 def test_a_tsv_listing_is_cut_at_tabs() -> None:
     [found] = listed(b"path\tsentence\tlocale\na, b.mp3\tBuenos d\xc3\xadas, amigos\tes-ES\n", "validated.tsv")
     assert (found.audio_url, found.declared_lang) == ("http://h.test/x/a, b.mp3", "es")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,9 +25,9 @@ from pipeline.stage import PART, Context
 from pipeline.takedown import Takedowns, parse
 
 
-def listed(text: str, name: str = "listing.jsonl", **options: str) -> list[Found]:
+def listed(text: str, name: str = "listing.jsonl") -> list[Found]:
     url = f"http://h.test/x/{name}"
-    return list(ListingSource(root=url, **options).find(url, lambda asked: Page(url=asked, body=text.encode())))
+    return list(ListingSource(root=url).find(url, lambda asked: Page(url=asked, body=text.encode())))
 
 
 def test_a_folder_pairs_audio_with_the_caption_beside_it(tmp_path: Path) -> None:
@@ -39,6 +39,25 @@ def test_a_folder_pairs_audio_with_the_caption_beside_it(tmp_path: Path) -> None
         Path(item.audio_url).name: (item.text_url and Path(item.text_url).name, item.declared_lang) for item in found
     }
     assert pairs == {"b.mp3": ("b.vtt", None), "c.ogg": ("c.am.srt", "am"), "lone.FLAC": (None, None)}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "marked"),
+    [(None, []), ("*", ["a.mp3", "tts/b.mp3", "tts/old/c.mp3"]), ("tts/*", ["tts/b.mp3", "tts/old/c.mp3"])],
+)
+def test_a_pattern_marks_what_machines_spoke_in_a_folder(
+    tmp_path: Path, pattern: str | None, marked: list[str]
+) -> None:
+    for name in ("a.mp3", "tts/b.mp3", "tts/old/c.mp3"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    source = FolderSource(root=str(tmp_path), synthetic=pattern)
+    found = list(source.find(str(tmp_path), Path.read_bytes))  # pyright: ignore[reportArgumentType]
+    assert [str(Path(item.audio_url).relative_to(tmp_path)) for item in found if item.is_synthetic] == marked
+    with pytest.raises(
+        UserError, match=r"source.synthetic 'tss/\*' matches no audio file below .*; expected a pattern"
+    ):
+        list(replace(source, synthetic="tss/*").find(str(tmp_path), Path.read_bytes))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
