@@ -114,3 +114,27 @@ def collate(examples: Sequence[Example], pad_token: int, num_skipped: int = 0) -
         are_synthetic=tuple(example.is_synthetic for example in examples),
         num_skipped=num_skipped,
     )
+
+
+def made_up(audio_BN: Tensor, num_samples_B: Tensor, tokens_BL: Tensor, flat_targets_BS: Tensor) -> Batch:
+    """Return a batch in which every token counts and no window has an origin, for estimates and benchmarks."""
+    rows, width = tokens_BL.shape
+    no_masks = torch.zeros(rows, 0, 2, dtype=torch.long)
+    return Batch(
+        audio_BN=audio_BN,
+        num_samples_B=num_samples_B,
+        inputs_BL=tokens_BL.clone(),
+        tokens_BL=tokens_BL,
+        loss_mask_BL=torch.ones(rows, width, dtype=torch.bool),
+        weights_B=torch.ones(rows),
+        freq_masks_BM2=no_masks,
+        time_masks_BM2=no_masks,
+        flat_targets_BS=flat_targets_BS,
+        spans_BL2=torch.zeros(rows, width, 2, dtype=torch.long),
+        segment_ids=("",) * rows,
+        spoken=(b"",) * rows,
+        texts=("",) * rows,
+        tasks=("transcribe",) * rows,
+        langs=("en",) * rows,
+        are_synthetic=(False,) * rows,
+    )

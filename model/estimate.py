@@ -17,7 +17,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
 from model.alignment import MS_PER_POSITION
-from model.batch import Batch
+from model.batch import Batch, made_up
 from model.checkpoint import Card
 from model.mel import SAMPLE_RATE, log_mel
 from model.module import Logging, SottoModule
@@ -108,24 +108,11 @@ def describe(step: Step, optimisation: Optimisation, global_batch: int, machine:
 def _full_batch(card: Card, rows: int, text_tokens: int) -> Batch:
     """Return a batch of windows as long as the model takes, without content."""
     num_samples = card.dims.n_audio_ctx * MS_PER_POSITION * SAMPLE_RATE // 1000
-    no_masks = torch.zeros(rows, 0, 2, dtype=torch.long)
-    return Batch(
+    return made_up(
         audio_BN=torch.zeros(rows, num_samples),
         num_samples_B=torch.full((rows,), num_samples),
-        inputs_BL=torch.zeros(rows, text_tokens, dtype=torch.long),
         tokens_BL=torch.zeros(rows, text_tokens, dtype=torch.long),
-        loss_mask_BL=torch.ones(rows, text_tokens, dtype=torch.bool),
-        weights_B=torch.ones(rows),
-        freq_masks_BM2=no_masks,
-        time_masks_BM2=no_masks,
         flat_targets_BS=torch.zeros(rows, card.dims.n_audio_ctx, dtype=torch.long),
-        spans_BL2=torch.zeros(rows, text_tokens, 2, dtype=torch.long),
-        segment_ids=("",) * rows,
-        spoken=(b"",) * rows,
-        texts=("",) * rows,
-        tasks=("transcribe",) * rows,
-        langs=("en",) * rows,
-        are_synthetic=(False,) * rows,
     )
 
 

@@ -22,6 +22,7 @@ from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from model.module import SottoModule
+from pipeline import store
 from pipeline.errors import DataError, UserError
 
 LAST, BEST, BEST_RECORD = "last.ckpt", "best.ckpt", "best.json"
@@ -68,7 +69,7 @@ def save(checkpoint: Mapping[str, Any], folder: Path) -> Path:
     link.unlink(missing_ok=True)
     link.symlink_to(path.name)
     link.replace(folder / LAST)
-    _sync(folder)
+    store.sync(str(path))
     for old in _by_step(folder)[KEPT:]:
         old.unlink()
     return path
@@ -188,11 +189,3 @@ def _digest(path: Path) -> str:
         while block := file.read(BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()[: 2 * HASHED_BYTES]
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

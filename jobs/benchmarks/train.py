@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 
 from jobs.benchmarks.decode import FULL_FRAMES, TINY
 from model.alignment import IGNORED
-from model.batch import Batch
+from model.batch import Batch, made_up
 from model.bundle import Bundle, openai_vocabulary
 from model.checkpoint import Card
 from model.flops import batch_flops
@@ -92,24 +92,11 @@ def _batch(lengths_s: Sequence[float], num_tokens: int) -> Batch:
     rows, generator = len(lengths_s), torch.Generator().manual_seed(len(lengths_s))
     num_samples_B = torch.tensor([int(length * SAMPLE_RATE) // HOP * HOP for length in lengths_s])
     tokens_BL = torch.randint(50_000, (rows, num_tokens + 1), generator=generator)
-    no_masks = torch.zeros(rows, 0, 2, dtype=torch.long)
-    return Batch(
+    return made_up(
         audio_BN=torch.randn(rows, int(num_samples_B.max()), generator=generator),
         num_samples_B=num_samples_B,
-        inputs_BL=tokens_BL,
         tokens_BL=tokens_BL,
-        loss_mask_BL=torch.ones_like(tokens_BL, dtype=torch.bool),
-        weights_B=torch.ones(rows),
-        freq_masks_BM2=no_masks,
-        time_masks_BM2=no_masks,
         flat_targets_BS=torch.full((rows, 1), IGNORED),
-        spans_BL2=torch.zeros(rows, num_tokens + 1, 2, dtype=torch.long),
-        segment_ids=("",) * rows,
-        spoken=(b"",) * rows,
-        texts=("",) * rows,
-        tasks=("transcribe",) * rows,
-        langs=("en",) * rows,
-        are_synthetic=(False,) * rows,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from model.eval_sets.items import CaptionReader, EvalItem, hear_file, known_code, read_table
+from model.eval_sets.items import CaptionReader, EvalItem, EvalTask, hear_file, known_code, read_table
 from pipeline import store
 from pipeline.errors import UserError
 
@@ -114,17 +114,8 @@ class CommonVoice:
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield the clips of each language; those of a client share a recording."""
         for lang in self.languages:
-            folder = store.join(self.root, lang)
-            for row in read_table(store.join(folder, f"{self.split}.tsv"), ("client_id", "path", "sentence")):
-                yield EvalItem(
-                    item_id=f"{lang}/{row['path']}",
-                    recording_id=row["client_id"],
-                    source=self.name,
-                    lang=known_code(lang, self.root),
-                    task="transcribe",
-                    text=row["sentence"],
-                    hear=functools.partial(hear_file, store.join(folder, "clips", row["path"])),
-                )
+            table = store.join(self.root, lang, f"{self.split}.tsv")
+            yield from _clips(self, lang, table, "sentence", "transcribe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +134,19 @@ class CoVoST2:
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield the clips of each language with their English translations."""
         for lang in self.languages:
-            folder = store.join(self.root, lang)
-            table = store.join(folder, f"covost_v2.{lang}_en.{self.split}.tsv")
-            for row in read_table(table, ("path", "translation", "client_id")):
-                yield EvalItem(
-                    item_id=f"{lang}/{row['path']}",
-                    recording_id=row["client_id"],
-                    source=self.name,
-                    lang=known_code(lang, self.root),
-                    task="translate",
-                    text=row["translation"],
-                    hear=functools.partial(hear_file, store.join(folder, "clips", row["path"])),
-                )
+            table = store.join(self.root, lang, f"covost_v2.{lang}_en.{self.split}.tsv")
+            yield from _clips(self, lang, table, "translation", "translate")
+
+
+def _clips(of: CommonVoice | CoVoST2, lang: str, table: str, text: str, task: EvalTask) -> Iterator[EvalItem]:
+    """Yield the rows of a table whose column `text` is right, of Common Voice's clips."""
+    for row in read_table(table, ("path", text, "client_id")):
+        yield EvalItem(
+            item_id=f"{lang}/{row['path']}",
+            recording_id=row["client_id"],
+            source=of.name,
+            lang=known_code(lang, of.root),
+            task=task,
+            text=row[text],
+            hear=functools.partial(hear_file, store.join(of.root, lang, "clips", row["path"])),
+        )
