@@ -128,7 +128,7 @@ kill-test: $(STAMP) ## Kill jobs at random moments, run again, compare bytes (lo
 	@$(BIN)/pytest -m slow $(ARGS)
 
 train-kill: $(STAMP) ## Kill trainings at 50 points and change their number of processes, compare weights and samples (long)
-	@$(BIN)/pytest -m slow tests/model/test_killed_training.py tests/model/test_ranks.py tests/model/test_reliability.py $(ARGS)
+	@$(BIN)/pytest -m slow tests/model/training $(ARGS)
 
 train-hosts: $(STAMP) ## Start a training as torchrun, SLURM and Ray do, and on two network namespaces; as root (minutes)
 	@$(BIN)/pytest -m slow tests/jobs/test_train_launch.py $(ARGS)

@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from jobs.cli import command
-from jobs.config import typed
+from jobs.command.cli import command
+from jobs.command.config import typed
 from pipeline.errors import unknown_name
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from jobs.cli import EXIT_DATA, command
-from jobs.executor import ExecutorConfig, RayExecutor
+from jobs.command.cli import EXIT_DATA, command
 from jobs.health.finding import BAD, Finding, lines
 from jobs.health.machine import machine
 from jobs.health.services import DASHBOARD_PORT, mlflow, object_store, ray_path, ray_security
 from jobs.health.software import software
+from jobs.running.executor import ExecutorConfig, RayExecutor
 from pipeline.errors import UserError
 
 

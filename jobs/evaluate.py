@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from omegaconf import DictConfig
 
-from jobs.cli import command
-from jobs.eval_files import draw, publish
-from jobs.eval_page import comparison_lines, examples, page, terminal_lines
-from jobs.evaluating import (
+from jobs.command.cli import command
+from jobs.evaluating.checkpoints import (
     answer,
     as_jsonl,
     comparisons,
@@ -15,6 +13,8 @@ from jobs.evaluating import (
     read_settings,
     rows_of,
 )
+from jobs.evaluating.files import draw, publish
+from jobs.evaluating.page import comparison_lines, examples, page, terminal_lines
 from model.checkpoint import load
 from pipeline import tables
 from pipeline.schema import EVAL_RESULT

@@ -13,8 +13,8 @@ from typing import Any
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.cli import command
-from jobs.exploring import (
+from jobs.command.cli import command
+from jobs.ingesting.exploring import (
     LastRun,
     change_lines,
     curve_lines,
@@ -24,7 +24,7 @@ from jobs.exploring import (
     source_lines,
     write_examples,
 )
-from jobs.wiring import build_checks
+from jobs.ingesting.wiring import build_checks
 from pipeline.decide.explore import propose, rule_named
 from pipeline.errors import UserError, unknown_name
 

@@ -6,8 +6,8 @@ from dataclasses import fields
 
 from omegaconf import DictConfig
 
-from jobs.cli import command
-from jobs.config import instantiate
+from jobs.command.cli import command
+from jobs.command.config import instantiate
 from model.checkpoint import load
 from model.export import ExportOptions, export
 

@@ -10,8 +10,8 @@ from hydra import compose
 from omegaconf import DictConfig
 
 from jobs.benchmarks.labelled_set import SetOptions, labelled_set
-from jobs.cli import command
-from jobs.filtering import missed_lines, run_line, score_lines
+from jobs.command.cli import command
+from jobs.ingesting.filtering import missed_lines, run_line, score_lines
 
 AGREEMENT = ("+check@checks.agreement=agreement",)
 

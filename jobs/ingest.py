@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 
 from omegaconf import DictConfig
 
-from jobs.cards import publish_cards
-from jobs.cli import command
-from jobs.cluster import settle_places
-from jobs.config import instantiate, typed
-from jobs.console import console
-from jobs.dry_run import describe_fetch
-from jobs.embedded import embedded_root, served_source
-from jobs.executor import ExecutorConfig, make_executor
-from jobs.flow import Flow
+from jobs.command.cli import command
+from jobs.command.config import instantiate, typed
+from jobs.command.console import console
+from jobs.ingesting.cards import publish_cards
+from jobs.ingesting.dry_run import describe_fetch
+from jobs.ingesting.embedded import embedded_root, served_source
+from jobs.ingesting.reporting import publish_report
+from jobs.ingesting.wiring import build_stages, publish_evals, publish_seeds, publish_takedowns
+from jobs.ingesting.words import settle_words
 from jobs.ledger import describe_change, latest_states, publish_ledger
-from jobs.reporting import publish_report
-from jobs.times import recorded
-from jobs.wiring import build_stages, publish_evals, publish_seeds, publish_takedowns
-from jobs.words import settle_words
+from jobs.running.cluster import settle_places
+from jobs.running.executor import ExecutorConfig, make_executor
+from jobs.running.flow import Flow
+from jobs.running.times import recorded
 from pipeline import store
 
 DISCOVERY = ("discover", "candidate")

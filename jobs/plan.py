@@ -8,12 +8,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.cli import command
-from jobs.config import instantiate, typed
-from jobs.planning import Corpus, Fleet, Hosts, Need, Storage, Training, gpu_hours, ingest_need
-from jobs.progress import spell
-from jobs.rates import rates_of
-from jobs.times import read_times
+from jobs.command.cli import command
+from jobs.command.config import instantiate, typed
+from jobs.command.progress import spell
+from jobs.ingesting.planning import Corpus, Fleet, Hosts, Need, Storage, Training, gpu_hours, ingest_need
+from jobs.running.rates import rates_of
+from jobs.running.times import read_times
 from pipeline.errors import UserError
 
 S_PER_HOUR = 3600

@@ -13,10 +13,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.cli import command
-from jobs.cluster import runtime_env
+from jobs.command.cli import command
+from jobs.running.cluster import runtime_env
 from jobs.train import train
-from jobs.training import read_settings
+from jobs.training.parts import read_settings
 from pipeline.errors import DataError
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from jobs.cli import command
+from jobs.command.cli import command
+from jobs.ingesting.reporting import latest_report, publish_report
 from jobs.ledger import latest_artifacts
-from jobs.reporting import latest_report, publish_report
 from pipeline import store
 from pipeline.errors import UserError
 

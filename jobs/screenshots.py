@@ -9,10 +9,10 @@ from pathlib import Path
 from omegaconf import DictConfig
 from PIL import Image
 
-from jobs.cli import command
-from jobs.reporting import HTML, latest_report
-from jobs.shooting import Shot, shoot, tracking_server
-from jobs.tracking import last_run
+from jobs.command.cli import command
+from jobs.ingesting.reporting import HTML, latest_report
+from jobs.ingesting.shooting import Shot, shoot, tracking_server
+from jobs.tracking.runs import last_run
 from pipeline import store
 from pipeline.errors import UserError
 

@@ -7,8 +7,10 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.cli import command
-from jobs.studying import (
+from jobs.command.cli import command
+from jobs.tracking.runs import start_run
+from jobs.training.parts import plain
+from jobs.training.studying import (
     Cell,
     Settings,
     ask,
@@ -22,9 +24,7 @@ from jobs.studying import (
     table_lines,
     train_command,
 )
-from jobs.tracking import start_run
-from jobs.training import plain
-from model.evaluation import Utterance
+from model.evaluation.evaluate import Utterance
 from pipeline import store
 
 

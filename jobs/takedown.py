@@ -6,10 +6,10 @@ import datetime
 
 from omegaconf import DictConfig
 
-from jobs.cli import command
+from jobs.command.cli import command
+from jobs.command.progress import spell
+from jobs.ingesting.purge import candidates_to_name, purge
 from jobs.ledger import has_finished, latest_artifacts
-from jobs.progress import spell
-from jobs.purge import candidates_to_name, purge
 from pipeline import store
 from pipeline.errors import UserError, unknown_name
 from pipeline.ledger.reach import Reach, reach

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jobs.cli import command
-from jobs.logbook import register, tracked
-from jobs.showing import Report, Show
-from jobs.spool import SpoolLogger
-from jobs.training import Settings, build, card_of, checkpoint_to_resume, plain, read_settings
-from model.estimate import describe, trace_step
-from model.saving import LAST
-from model.trainer import make_trainer
+from jobs.command.cli import command
+from jobs.tracking.logbook import register, tracked
+from jobs.tracking.showing import Report, Show
+from jobs.tracking.spool import SpoolLogger
+from jobs.training.parts import Settings, build, card_of, checkpoint_to_resume, plain, read_settings
+from model.training.estimate import describe, trace_step
+from model.training.saving import LAST
+from model.training.trainer import make_trainer
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig  # jobs.cli says how to get it where it is missing
+    from omegaconf import DictConfig  # jobs.command.cli says how to get it where it is missing
 
 EXIT_STOPPED = 143  # asked to stop by SIGTERM, as shells count it: schedulers start it again
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from jobs.cli import command
-from jobs.machine_training import (
+from jobs.command.cli import command
+from jobs.ingesting.machine_training import (
     Documents,
     real_captions,
     reliability_lines,

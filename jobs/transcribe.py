@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 from tqdm import tqdm
 
-from jobs.ablation import ablate
-from jobs.cli import command
-from jobs.cluster import settle_places
-from jobs.config import instantiate
-from jobs.inputs import Item, find_items
-from jobs.transcribing import Settings, hear_all, is_done, load_model, write
-from jobs.transcripts import transcribe_corpus
+from jobs.command.cli import command
+from jobs.command.config import instantiate
+from jobs.running.cluster import settle_places
+from jobs.transcribing.ablation import ablate
+from jobs.transcribing.inputs import Item, find_items
+from jobs.transcribing.parts import Settings, hear_all, is_done, load_model, write
+from jobs.transcribing.transcripts import transcribe_corpus
 from pipeline.errors import DataError
 
 

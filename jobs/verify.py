@@ -7,9 +7,9 @@ import time
 
 from omegaconf import DictConfig
 
-from jobs.cli import EXIT_DATA, command
+from jobs.command.cli import EXIT_DATA, command
+from jobs.ingesting.verifying import lines, shard_maker, token_counter
 from jobs.ledger import latest_artifacts
-from jobs.verifying import lines, shard_maker, token_counter
 from pipeline.fetch.guard import is_public
 from pipeline.verify.corpus import Corpus
 from pipeline.verify.run import Judges, verify

@@ -172,7 +172,7 @@ class TextDecoder(nn.Module):
         return F.linear(self.hidden(tokens_BL, audio_BSD, audio_lengths_B), self.token_embedding.weight).float()
 
     def hidden(self, tokens_BL: Tensor, audio_BSD: Tensor, audio_lengths_B: Tensor | None = None) -> Tensor:
-        """Return what the output head is applied to, x_BLD: training applies it piece by piece (model/loss.py)."""
+        """Return what the output head is applied to, x_BLD: training applies it in pieces (model/training/loss.py)."""
         num_tokens, max_tokens = tokens_BL.shape[1], self.positional_embedding.shape[0]
         assert num_tokens <= max_tokens, f"{num_tokens} tokens exceed n_text_ctx {max_tokens}"
         x_BLD = self.token_embedding(tokens_BL) + self.positional_embedding[:num_tokens]

@@ -335,7 +335,7 @@ EVAL_RESULT = table(
         "source": (STRING, "source of the utterances, or 'all'"),
         "lang": (STRING, "spoken language, or 'all'"),
         "task": (STRING, "transcribe, translate, detect_language or no_speech"),
-        "metric": (STRING, "wer, cer, bleu, chrf, accuracy, loss, hallucinated, ...: see model/results.py"),
+        "metric": (STRING, "wer, cer, bleu, chrf, accuracy, loss, hallucinated, ...: see model/evaluation/results.py"),
         "value": (FLOAT, "the measurement"),
         "low": (FLOAT, "lower end of its 95 % interval, by bootstrap over recordings; null where there is one only"),
         "high": (FLOAT, "upper end"),

@@ -24,9 +24,9 @@ from hydra import compose
 
 from jobs.benchmarks.labelled_set import SetOptions, spoken_set
 from jobs.benchmarks.spoiling import Recording
-from jobs.config import instantiate
-from jobs.filtering import recording_table, run_stage
-from jobs.wiring import build_checks
+from jobs.command.config import instantiate
+from jobs.ingesting.filtering import recording_table, run_stage
+from jobs.ingesting.wiring import build_checks
 from pipeline import store
 from pipeline.annotate.recordings import by_recording
 from pipeline.annotate.stage import Annotate, annotate_stage

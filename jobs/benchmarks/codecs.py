@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from jobs.benchmarks.turns import one_thread
-from model.corpus import Corpus, resolve_shards
+from model.data.corpus import Corpus, resolve_shards
+from model.data.mixture import POOLED_TASKS
+from model.data.sound import decode_sound
 from model.mel import SAMPLE_RATE, log_mel
-from model.mixture import POOLED_TASKS
-from model.sound import decode_sound
 from pipeline.shard.codec import Codec, Flac, Opus
 
 N_MELS = 80

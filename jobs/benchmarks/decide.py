@@ -15,8 +15,8 @@ import numpy as np
 import pyarrow as pa
 from hydra import compose
 
-from jobs.config import instantiate
-from jobs.wiring import build_checks
+from jobs.command.config import instantiate
+from jobs.ingesting.wiring import build_checks
 from pipeline import schema, tables
 from pipeline.decide.stage import decide_stage
 from pipeline.stage import Context, Stage

@@ -22,7 +22,7 @@ from typing import Any
 from jobs.benchmarks import loader_own, loader_peers
 from jobs.benchmarks.loader_own import tars_of, training_batches
 from jobs.benchmarks.turns import one_thread, ratio
-from model.corpus import Corpus, resolve_shards
+from model.data.corpus import Corpus, resolve_shards
 
 SAMPLES = ("sotto", "webdataset", "lhotse Shar", "mosaicml-streaming")
 BATCHES = ("sotto batches", "webdataset batches")

@@ -16,12 +16,12 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from jobs.benchmarks.loader_peers import Read, serve
-from model.augment import Augment
-from model.corpus import Corpus
-from model.examples import Encoder, LoaderConfig
-from model.loader import Slice, TrainingBatches, shares
-from model.mixture import POOLED_TASKS, Temperature
-from model.order import Order
+from model.data.augment import Augment
+from model.data.corpus import Corpus
+from model.data.examples import Encoder, LoaderConfig
+from model.data.loader import Slice, TrainingBatches, shares
+from model.data.mixture import POOLED_TASKS, Temperature
+from model.data.order import Order
 from model.tasks.base import TaskOptions
 from model.tokenizer import Tokenizer
 

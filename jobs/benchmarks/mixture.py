@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.config import instantiate
-from model.mixture import Schedule, weights_by_step
+from jobs.command.config import instantiate
+from model.data.mixture import Schedule, weights_by_step
 
 PRESETS = Path(__file__).parents[2] / "conf" / "mixture"
 # Samples of the notes' corpus (2. The Whisper Approach, Dataset Composition), taken for hours; all languages for one.

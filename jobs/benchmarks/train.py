@@ -22,16 +22,16 @@ from torch.utils.data import Dataset
 
 from jobs.benchmarks.decode import FULL_FRAMES, TINY
 from model.alignment import IGNORED
-from model.batch import Batch, made_up
 from model.bundle import Bundle, openai_vocabulary
 from model.checkpoint import Card
+from model.data.batch import Batch, made_up
+from model.data.loader import BatchLoader
 from model.flops import batch_flops
 from model.formats import huggingface
-from model.loader import BatchLoader
 from model.mel import HOP, SAMPLE_RATE
-from model.module import Logging, SottoModule
-from model.optimisation import Optimisation
-from model.trainer import TrainerConfig, make_trainer
+from model.training.module import Logging, SottoModule
+from model.training.optimisation import Optimisation
+from model.training.trainer import TrainerConfig, make_trainer
 
 PLAN = Optimisation(
     learning_rate=1e-3, warmup_steps=10, max_steps=1, beta1=0.9, beta2=0.98, eps=1e-6, weight_decay=0.1, clip_norm=1.0

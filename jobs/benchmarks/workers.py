@@ -12,8 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from jobs.executor import Done
-from jobs.flow import Flow
+from jobs.running.executor import Done
+from jobs.running.flow import Flow
 from pipeline.dedup.shingles import measure
 from pipeline.stage import Unit, run_unit
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from model.corpus import Corpus, resolve_shards
+from model.data.corpus import Corpus, resolve_shards
+from model.data.mixture import POOLED_TASKS
 from model.eval_sets.items import CaptionReader, EvalItem, EvalTask
-from model.mixture import POOLED_TASKS
 from model.tasks.registry import TASKS
 from pipeline.audio import Samples
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jobs import shooting
-from jobs.shooting import Shot, shoot
+from jobs.ingesting import shooting
+from jobs.ingesting.shooting import Shot, shoot
 from tests.browser.conftest import CHROMIUM
 
 PAGE = """<!doctype html><style>body { margin: 0; background: #ff0000 } #far { margin-top: 3000px; height: 900px;

@@ -48,8 +48,8 @@ LAYERS = {
     5: {"jobs"},
 }
 HOMES = {
-    "ray": ("jobs.executor", "jobs.ray_train"),
-    "mlflow": ("jobs.tracking",),
+    "ray": ("jobs.running.executor", "jobs.ray_train"),
+    "mlflow": ("jobs.tracking.runs",),
     "hydra": ("jobs",),
     "omegaconf": ("jobs",),
     "lightning": ("model", "jobs"),
@@ -186,8 +186,8 @@ def test_a_planted_import_is_found(path: str, text: str, complaint: str) -> None
     ("path", "text"),
     [
         ("pipeline/fetch/stage.py", "import ray"),
-        ("jobs/flow.py", "def run():\n    from ray.util import queue"),
-        ("jobs/executor.py", "import mlflow.tracking"),
+        ("jobs/running/flow.py", "def run():\n    from ray.util import queue"),
+        ("jobs/running/executor.py", "import mlflow.tracking"),
         ("model/train.py", "from hydra.utils import instantiate"),
         ("model/train.py", "import pytorch_lightning"),
     ],
@@ -197,7 +197,7 @@ def test_a_planted_framework_is_found(path: str, text: str) -> None:
 
 
 def test_frameworks_are_welcome_at_home() -> None:
-    assert home_violations(Source("jobs/executor.py", "import ray")) == []
+    assert home_violations(Source("jobs/running/executor.py", "import ray")) == []
     assert home_violations(Source("model/train.py", "import lightning.pytorch as pl")) == []
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from jobs.executor import SerialExecutor
-from jobs.flow import Flow
+from jobs.running.executor import SerialExecutor
+from jobs.running.flow import Flow
 from pipeline import artifact
 from pipeline.fetch.http import HttpOptions
 from pipeline.fetch.read import PageReader

@@ -16,12 +16,12 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from jobs.config import instantiate
-from jobs.dry_run import describe_fetch
-from jobs.executor import SerialExecutor
-from jobs.flow import Flow
-from jobs.wiring import build_stages, publish_seeds, publish_takedowns
-from jobs.words import settle_words
+from jobs.command.config import instantiate
+from jobs.ingesting.dry_run import describe_fetch
+from jobs.ingesting.wiring import build_stages, publish_seeds, publish_takedowns
+from jobs.ingesting.words import settle_words
+from jobs.running.executor import SerialExecutor
+from jobs.running.flow import Flow
 from pipeline import artifact, audio
 from tests.contract.tree import ROOT
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.tracking import start_run
+from jobs.tracking.runs import start_run
 from pipeline.errors import UserError
 from tests.contract.tree import ROOT
 from tests.model.tiny_shards import windows, write_shards

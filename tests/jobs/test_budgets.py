@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.executor import ExecutorConfig, make_executor
+from jobs.running.executor import ExecutorConfig, make_executor
 from pipeline.artifact import Artifact
 from pipeline.fetch.pace import Budgets, Visit
 from pipeline.stage import Stage, Unit

@@ -10,10 +10,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.cli import command
-from jobs.config import CONF, instantiate, typed
-from jobs.executor import ExecutorConfig
-from jobs.mistakes import explain, unknown_setting
+from jobs.command.cli import command
+from jobs.command.config import CONF, instantiate, typed
+from jobs.command.mistakes import explain, unknown_setting
+from jobs.running.executor import ExecutorConfig
 from pipeline.errors import DataError, QuarantineError, UserError
 
 

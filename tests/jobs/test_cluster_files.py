@@ -19,8 +19,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from ray.autoscaler._private.util import prepare_config
 
-from jobs.cluster import runtime_env, settle_places
-from jobs.config import CONF
+from jobs.command.config import CONF
+from jobs.running.cluster import runtime_env, settle_places
 from pipeline.errors import UserError
 
 FOLDER = Path(CONF) / "cluster"

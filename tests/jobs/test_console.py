@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from jobs.console import Bars, JsonLines, Lines, Quiet, console
-from jobs.progress import Step, describe
+from jobs.command.console import Bars, JsonLines, Lines, Quiet, console
+from jobs.command.progress import Step, describe
 from pipeline.errors import UserError
 
 START = Step(stage="fetch", num_units=10, num_before=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from jobs.cpu import cpu_s
+from jobs.running.cpu import cpu_s
 
 BURN = "import time\nwhile time.process_time() < 0.3: pass\nprint('done', flush=True)\ninput()"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.dry_run import Stored, lines, units_at_once
-from jobs.progress import spell
+from jobs.command.progress import spell
+from jobs.ingesting.dry_run import Stored, lines, units_at_once
 from pipeline import store
 from pipeline.fetch import answers
 from pipeline.fetch.answers import Answer

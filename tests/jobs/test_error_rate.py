@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs.executor import SerialExecutor
-from jobs.flow import Flow
+from jobs.running.executor import SerialExecutor
+from jobs.running.flow import Flow
 from pipeline.errors import DataError
 from pipeline.stage import Context, Output, Stage, Tables
 

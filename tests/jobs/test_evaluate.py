@@ -13,14 +13,14 @@ import soundfile
 from omegaconf import OmegaConf
 
 from jobs import evaluate
-from jobs.charts import Spot, curve_chart, hours_chart, noise_chart, spots_chart
-from jobs.eval_files import metric_name
-from jobs.eval_page import comparison_lines, page, terminal_lines
-from jobs.evaluating import Noise, conditions, list_items, read_captions, read_settings, spread
-from model.bootstrap import Difference
+from jobs.evaluating.charts import Spot, curve_chart, hours_chart, noise_chart, spots_chart
+from jobs.evaluating.checkpoints import Noise, conditions, list_items, read_captions, read_settings, spread
+from jobs.evaluating.files import metric_name
+from jobs.evaluating.page import comparison_lines, page, terminal_lines
 from model.eval_sets.files import FolderSet
+from model.evaluation.bootstrap import Difference
+from model.evaluation.results import Comparison
 from model.formats import openai
-from model.results import Comparison
 from model.sample import Cue
 from pipeline.errors import UserError
 from tests.contract.test_configs import composed

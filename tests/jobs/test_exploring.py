@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from jobs.explore import main
-from jobs.exploring import LastRun, source_lines
+from jobs.ingesting.exploring import LastRun, source_lines
 from pipeline import artifact, schema
 from pipeline.artifact import Artifact
 from pipeline.errors import UserError

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.benchmarks.labelled_set import SetOptions, labelled_set
 from jobs.benchmarks.spoiling import DEFECTS, Defect, Help, Recording, rolling_auto, shifted, spoil, wrong_language
-from jobs.filtering import Outcome, missed_lines, score_lines
+from jobs.ingesting.filtering import Outcome, missed_lines, score_lines
 from pipeline.errors import UserError
 from pipeline.segment import captions
 from pipeline.sources.embedded.captions import Cue

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.executor import ATTEMPTS, ExecutorConfig, RayExecutor, SerialExecutor, make_executor
-from jobs.flow import Flow
-from jobs.progress import Step
+from jobs.command.progress import Step
+from jobs.running.executor import ATTEMPTS, ExecutorConfig, RayExecutor, SerialExecutor, make_executor
+from jobs.running.flow import Flow
 from pipeline import artifact, tables
 from pipeline.artifact import Artifact
 from pipeline.errors import DataError, QuarantineError, UserError

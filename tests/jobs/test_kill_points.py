@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from jobs.executor import SerialExecutor
-from jobs.flow import Flow
-from jobs.wiring import build_stages
+from jobs.ingesting.wiring import build_stages
+from jobs.running.executor import SerialExecutor
+from jobs.running.flow import Flow
 from pipeline import store
 from pipeline.artifact import Artifact
 from pipeline.fetch.http import HttpOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.machine_training import (
+from jobs.ingesting.machine_training import (
     Documents,
     real_captions,
     reliability_lines,

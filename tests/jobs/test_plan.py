@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from hydra import compose, initialize_config_dir
 
-from jobs.config import CONF
+from jobs.command.config import CONF
+from jobs.ingesting.planning import Corpus, Fleet, Hosts, Storage, gpu_hours, ingest_need
 from jobs.plan import main, read_training
-from jobs.planning import Corpus, Fleet, Hosts, Storage, gpu_hours, ingest_need
-from jobs.rates import DOCUMENTED, rates_of
-from jobs.times import StageTime
+from jobs.running.rates import DOCUMENTED, rates_of
+from jobs.running.times import StageTime
 
 CORPUS = Corpus(
     kept_share=0.5,

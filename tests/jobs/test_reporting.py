@@ -10,9 +10,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from jobs import reporting
+from jobs.ingesting import reporting
+from jobs.ingesting.reporting import latest_report, publish_report
 from jobs.report import main
-from jobs.reporting import latest_report, publish_report
 from pipeline import artifact, store
 from pipeline.artifact import Artifact
 from pipeline.errors import UserError

@@ -11,9 +11,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from jobs import shooting, tracking
+from jobs.ingesting import shooting
+from jobs.ingesting.shooting import Shot, shoot
 from jobs.screenshots import main, write
-from jobs.shooting import Shot, shoot
+from jobs.tracking import runs
 from pipeline.errors import DataError, UserError
 from tests.contract.tree import ROOT
 
@@ -59,15 +60,15 @@ class Client:
 
 
 def test_the_last_finished_run_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tracking, "_client", lambda _: Client(["abc"]))
-    assert tracking.last_run("sqlite:///a.db", "ingest") == ("7", "abc")
+    monkeypatch.setattr(runs, "_client", lambda _: Client(["abc"]))
+    assert runs.last_run("sqlite:///a.db", "ingest") == ("7", "abc")
 
 
 @pytest.mark.parametrize("experiment", ["ingest", "other"])
 def test_without_a_run_it_says_so(monkeypatch: pytest.MonkeyPatch, experiment: str) -> None:
-    monkeypatch.setattr(tracking, "_client", lambda _: Client([]))
+    monkeypatch.setattr(runs, "_client", lambda _: Client([]))
     with pytest.raises(UserError, match=f"experiment '{experiment}' of sqlite:///a.db has no finished run"):
-        tracking.last_run("sqlite:///a.db", experiment)
+        runs.last_run("sqlite:///a.db", experiment)
 
 
 def test_a_server_that_ends_at_once_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,14 +13,15 @@ import pytest
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from jobs import study, studying
-from jobs.studying import Cell, Settings, findings, run_command, share_of, table_lines
-from model.corpus import Corpus
-from model.evaluation import Utterance
+from jobs import study
+from jobs.training import studying
+from jobs.training.studying import Cell, Settings, findings, run_command, share_of, table_lines
+from model.data.corpus import Corpus
+from model.evaluation.evaluate import Utterance
 from pipeline.errors import DataError, UserError
 from pipeline.takedown import Entry, Takedowns, put_in_force
 from tests.contract.test_configs import CONF, composed
-from tests.model.test_evaluation import told
+from tests.model.evaluation.test_evaluation import told
 from tests.model.tiny_shards import windows, write_shards
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.progress import Step
-from jobs.times import StageTime, read_times, recorded
+from jobs.command.progress import Step
+from jobs.running.times import StageTime, read_times, recorded
 
 
 def test_times_are_summed_over_runs_and_kept_when_a_run_fails(tmp_path: Path) -> None:

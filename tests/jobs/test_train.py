@@ -9,8 +9,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from jobs import evaluate, train
-from jobs.tracking import flatten, start_run
-from jobs.training import read_settings
+from jobs.tracking.runs import flatten, start_run
+from jobs.training.parts import read_settings
 from model import mel
 from pipeline.errors import UserError
 from tests.contract.test_configs import composed

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.saving import newest
+from model.training.saving import newest
 from tests.contract.tree import ROOT
 from tests.model.tiny_shards import windows, write_shards
 

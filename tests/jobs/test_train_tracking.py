@@ -13,9 +13,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from jobs import train
-from jobs.showing import Report
-from jobs.spool import Away, Entry, Spool
-from jobs.tracking import REPORT_TAG, Run, start_run
+from jobs.tracking.runs import REPORT_TAG, Run, start_run
+from jobs.tracking.showing import Report
+from jobs.tracking.spool import Away, Entry, Spool
 from pipeline.errors import UserError
 from tests.contract.test_configs import composed
 from tests.model.tiny_shards import windows, write_shards
@@ -125,7 +125,7 @@ class Server:
 
 
 def test_nothing_is_lost_while_the_server_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.spool.WAITS_S", (0.01,))
+    monkeypatch.setattr("jobs.tracking.spool.WAITS_S", (0.01,))
     server = Server(failures=5)
     spool = Spool(tmp_path / "metrics.jsonl", server)
     for step in range(20):
@@ -135,7 +135,7 @@ def test_nothing_is_lost_while_the_server_is_away(tmp_path: Path, monkeypatch: p
 
 
 def test_what_waits_when_a_run_ends_is_sent_by_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.spool.WAITS_S", (0.01,))
+    monkeypatch.setattr("jobs.tracking.spool.WAITS_S", (0.01,))
     path = tmp_path / "metrics.jsonl"
     away = Spool(path, Server(failures=10**9))
     away.add(1, {"loss": 1.0})

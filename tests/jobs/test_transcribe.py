@@ -16,8 +16,8 @@ import torch
 from omegaconf import OmegaConf
 
 from jobs import transcribe
-from jobs.ablation import ladder, reference
-from jobs.inputs import Item, find_items
+from jobs.transcribing.ablation import ladder, reference
+from jobs.transcribing.inputs import Item, find_items
 from model.decoding.longform import LongformOptions
 from model.formats import openai
 from model.net import ModelDimensions

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
+from jobs.ingesting.verifying import shard_maker, token_counter
 from jobs.verify import main
-from jobs.verifying import shard_maker, token_counter
 from pipeline import artifact, store, tables
 from pipeline.artifact import Artifact
 from pipeline.schema import SHARD_INDEX

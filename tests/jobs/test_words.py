@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from jobs.words import settle_words
+from jobs.ingesting.words import settle_words
 from pipeline.errors import UserError
 
 NOON = datetime(2026, 11, 3, 12, tzinfo=UTC)

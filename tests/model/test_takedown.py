@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from model.augment import Augment
-from model.corpus import Corpus
-from model.examples import Encoder, HeldOutBatches, LoaderConfig
-from model.loader import Planned, Slice, TrainingBatches, shares
-from model.mixture import LossWeights, Temperature
+from model.data.augment import Augment
+from model.data.corpus import Corpus
+from model.data.examples import Encoder, HeldOutBatches, LoaderConfig
+from model.data.loader import Planned, Slice, TrainingBatches, shares
+from model.data.mixture import LossWeights, Temperature
 from model.tasks.base import TaskOptions
 from model.tokenizer import Tokenizer
 from pipeline.takedown import Takedowns, parse, put_in_force

@@ -11,21 +11,21 @@ from typing import Any
 import lightning.pytorch as pl
 from lightning.pytorch import Callback
 
-from model.augment import Augment
-from model.batch import Batch
 from model.checkpoint import Card
-from model.corpus import Corpus
-from model.datamodule import SottoData
-from model.examples import Encoder, LoaderConfig
-from model.loader import Slice, TrainingBatches, shares
-from model.mixture import LossWeights, Temperature
-from model.module import Logging, SottoModule
+from model.data.augment import Augment
+from model.data.batch import Batch
+from model.data.corpus import Corpus
+from model.data.datamodule import SottoData
+from model.data.examples import Encoder, LoaderConfig
+from model.data.loader import Slice, TrainingBatches, shares
+from model.data.mixture import LossWeights, Temperature
 from model.net import ModelDimensions
-from model.optimisation import Optimisation
-from model.saving import newest
-from model.start import Start
 from model.tasks.base import TaskOptions
-from model.trainer import CHECKPOINTS, TrainerConfig, make_trainer
+from model.training.module import Logging, SottoModule
+from model.training.optimisation import Optimisation
+from model.training.saving import newest
+from model.training.start import Start
+from model.training.trainer import CHECKPOINTS, TrainerConfig, make_trainer
 from model.vocabulary import Vocabulary
 
 OPTIMISATION = Optimisation(

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from jobs.executor import Executor, SerialExecutor
-from jobs.flow import Flow
+from jobs.running.executor import Executor, SerialExecutor
+from jobs.running.flow import Flow
 from pipeline import artifact
 from pipeline.artifact import Artifact
 from pipeline.dedup.config import DedupConfig

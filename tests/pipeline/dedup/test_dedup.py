@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.executor import Done
+from jobs.running.executor import Done
 from pipeline import artifact, store, unions
 from pipeline.dedup import sign
 from pipeline.dedup.tables import DEDUP_TABLES
