@@ -166,5 +166,5 @@ def test_nothing_is_left_in_a_jobs_own_folder() -> None:
 
 
 def test_code_travels_once() -> None:
-    assert Path(runtime_env({})["working_dir"], "jobs", "cluster.py").exists()
+    assert Path(runtime_env({})["working_dir"], "jobs", "running", "cluster.py").exists()
     assert runtime_env({"RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"}) == {}
