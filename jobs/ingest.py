@@ -12,8 +12,9 @@ from jobs.command.console import console
 from jobs.ingesting.cards import publish_cards
 from jobs.ingesting.dry_run import describe_fetch
 from jobs.ingesting.embedded import embedded_root, served_source
+from jobs.ingesting.evals import publish_evals
 from jobs.ingesting.reporting import publish_report
-from jobs.ingesting.wiring import build_stages, publish_evals, publish_seeds, publish_takedowns
+from jobs.ingesting.wiring import build_stages, publish_seeds, publish_takedowns
 from jobs.ingesting.words import settle_words
 from jobs.ledger import describe_change, latest_states, publish_ledger
 from jobs.running.cluster import settle_places

@@ -13,9 +13,10 @@ from jobs.command.cli import command
 from jobs.command.config import instantiate
 from jobs.running.cluster import settle_places
 from jobs.transcribing.ablation import ablate
-from jobs.transcribing.inputs import Item, find_items
+from jobs.transcribing.inputs import Item, find_items, whole
 from jobs.transcribing.parts import Settings, hear_all, is_done, load_model, write
 from jobs.transcribing.transcripts import transcribe_corpus
+from pipeline import store
 from pipeline.errors import DataError
 
 
@@ -24,6 +25,7 @@ def main(cfg: DictConfig) -> None:
     """Transcribe what has no transcript yet, or measure the heuristics."""
     if cfg.data_root:
         settle_places(cfg)
+        settle_inputs(cfg)
     settings = Settings(**instantiate(cfg))
     items = find_items(settings.inputs)
     if settings.ablate:
@@ -38,6 +40,15 @@ def main(cfg: DictConfig) -> None:
         failures = transcribe(settings, todo) if todo else []
     if failures:
         raise DataError("\n".join([f"{len(failures)} of {len(items)} files were not transcribed", *failures]))
+
+
+def settle_inputs(cfg: DictConfig) -> None:
+    """Make local paths whole, so that they mean the same in every worker, and say which a cluster has to see."""
+    inputs = [cfg.inputs] if isinstance(cfg.inputs, str) else list(cfg.inputs)
+    cfg.checkpoint, cfg.inputs, cfg.out = whole(cfg.checkpoint), [whole(one) for one in inputs], whole(cfg.out)
+    local = [place for place in (cfg.checkpoint, *cfg.inputs, cfg.out) if store.is_local(place)]
+    if cfg.executor.address and local:
+        print(f"every machine of the cluster has to see {', '.join(local)}", flush=True)
 
 
 def transcribe(settings: Settings, items: Sequence[Item]) -> list[str]:

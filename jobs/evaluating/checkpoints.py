@@ -13,17 +13,17 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig
 
 from jobs.command.config import instantiate
+from jobs.evaluating.sets import by_name, read_captions
 from model.checkpoint import Loaded, load
-from model.data.corpus import Corpus
+from model.data.corpus import Corpus, resolve_shards
 from model.data.noise import NOISES, in_noise, make_noise
-from model.eval_sets.items import EvalItem, EvalSet
+from model.eval_sets.items import AudioFile, EvalItem, EvalSet
 from model.eval_sets.shards import ShardSet
 from model.evaluation.evaluate import EvalOptions, Utterance, evaluate
 from model.evaluation.results import CLEAN, Comparison, Place, compare, result_rows
-from model.sample import Cue
+from pipeline import store
 from pipeline.audio import Samples
-from pipeline.errors import UserError, unknown_name
-from pipeline.segment import captions
+from pipeline.errors import DataError, UserError, unknown_name
 
 MAX_TALKERS = 24
 Key = tuple[str, str]  # eval set, condition
@@ -78,7 +78,7 @@ def read_settings(cfg: DictConfig) -> tuple[Settings, Loaded]:
     settings = Settings(**(built | {"noise": Noise(**built["noise"])}))
     if not settings.eval_sets:
         raise UserError("eval_sets are none; expected one or more; add +eval_set@eval_sets.NAME=folder")
-    if settings.shards is None and any(isinstance(one, ShardSet) for one in settings.eval_sets.values()):
+    if any(isinstance(one, ShardSet) and one.shards is None for one in settings.eval_sets.values()):
         raise UserError(
             f"checkpoint {cfg.checkpoint} names no shards; expected a split to decode; "
             "give shards=FOLDER, or leave the set out: '~eval_set@eval_sets.shards'"
@@ -87,12 +87,12 @@ def read_settings(cfg: DictConfig) -> tuple[Settings, Loaded]:
 
 
 def list_items(settings: Settings) -> dict[str, list[EvalItem]]:
-    """List the items of every set by its name; UserError where two sets share a name."""
-    found: dict[str, list[EvalItem]] = {}
-    for one in settings.eval_sets.values():
-        if one.name in found:
-            raise UserError(f"eval_sets have the name {one.name!r} twice; expected names of their own; change one")
-        found[one.name] = spread(list(one.items(read_captions)), settings.max_items)
+    """List the items of every set by its name; UserError for what is not there, before anything is heard."""
+    sets = by_name(settings.eval_sets)
+    found = {name: spread(list(one.items(read_captions)), settings.max_items) for name, one in sets.items()}
+    for name, items in found.items():
+        for item in items:
+            _find(name, item)
     return found
 
 
@@ -143,8 +143,8 @@ def comparisons(first: Answers, second: Answers, resamples: int) -> list[Compari
 def hours_of(shards: str | None) -> dict[str, float]:
     """Return the hours of transcribed speech trained on by language; nothing where the shards are not at hand."""
     try:
-        hours = Corpus(shards, "train").hours() if shards else {}
-    except (UserError, FileNotFoundError):
+        hours = Corpus(resolve_shards(shards), "train").hours() if shards else {}
+    except (UserError, DataError, FileNotFoundError):
         return {}
     return {stream.removeprefix("transcribe-"): value for stream, value in hours.items() if "transcribe-" in stream}
 
@@ -169,18 +169,20 @@ def as_jsonl(answers: Answers, checkpoint: str) -> str:
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
 
-def read_captions(data: bytes) -> tuple[str, tuple[Cue, ...]]:
-    """Read a caption file as eval sets want it: the text, and its cues."""
-    found = captions.parse(data)
-    cues = tuple(Cue(start_ms=cue.start_ms, end_ms=cue.end_ms, text=cue.text) for cue in found.cues)
-    return " ".join(cue.text for cue in cues) or found.text, cues
-
-
 def spread(items: Sequence[T], most: int | None) -> list[T]:
     """Return at most so many items, evenly spread over all."""
     if most is None or len(items) <= most:
         return list(items)
     return [items[place * len(items) // most] for place in range(most)]
+
+
+def _find(eval_set: str, item: EvalItem) -> None:
+    """Refuse an item whose audio is not on this disk; elsewhere, asking for thousands takes too long."""
+    if isinstance(item.hear, AudioFile) and store.is_local(item.hear.uri) and not store.exists(item.hear.uri):
+        raise UserError(
+            f"evaluation set {eval_set!r} has no audio {item.hear.uri}; expected what {item.item_id!r} sounds like; "
+            "mend the set, or leave it out"
+        )
 
 
 def _hear_in_noise(kind: str, snr_db: float, talkers: Iterable[Samples], item: EvalItem) -> Samples:

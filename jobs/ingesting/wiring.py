@@ -17,7 +17,8 @@ from pipeline.artifact import Artifact
 from pipeline.decide.rules import Check, Rule, try_examples
 from pipeline.decide.stage import decide_stage
 from pipeline.decide.tombstones import tombstone_stage
-from pipeline.dedup.evals import list_eval_items
+from pipeline.dedup.config import DedupConfig
+from pipeline.dedup.evals import eval_stage
 from pipeline.dedup.sound import SoundPrint
 from pipeline.dedup.stage import dedup_stages
 from pipeline.errors import UserError
@@ -39,7 +40,9 @@ def build_stages(cfg: DictConfig, source: Source, budgets: Budgets | None = None
     """Build every stage; each check's examples are tried here, before any work. `budgets` are the sites' turns."""
     annotators, checks = build_checks(cfg)
     shards: ShardConfig = instantiate(cfg.shard)
+    dedup: DedupConfig = instantiate(cfg.dedup)
     return [
+        *([eval_stage(dedup)] if cfg.eval_sets else []),  # first: a set that cannot be heard costs no crawl
         discover_stage(source, build_reader(cfg, budgets), cfg.refresh, cfg.retry),
         candidate_stage(source),
         fetch_stage(instantiate(cfg.fetch), budgets),
@@ -48,7 +51,7 @@ def build_stages(cfg: DictConfig, source: Source, budgets: Budgets | None = None
         annotate_stage(annotators | {SoundPrint.NAME: SoundPrint()}),
         audio_language_stage(instantiate(cfg.audio_language.crossfit)),
         peers_stage(has_agreement=AgreementAnnotator.NAME in annotators),
-        *dedup_stages(instantiate(cfg.dedup)),
+        *dedup_stages(dedup, has_eval_sets=bool(cfg.eval_sets)),
         decide_stage(instantiate(cfg.decide), checks),
         ledger_stage(),
         shard_plan_stage(shards),
@@ -76,12 +79,6 @@ def publish_takedowns(cfg: DictConfig, flow: Flow) -> Artifact:
     return flow.publish_source("takedown", [takedowns.to_table()])
 
 
-def publish_evals(cfg: DictConfig, flow: Flow) -> dict[str, Artifact]:
-    """List the evaluation sets to be kept out and publish them, once for each content; nothing where there are none."""
-    eval_sets = instantiate(cfg.dedup).eval_sets
-    return {"eval_item": flow.publish_source("eval_item", list_eval_items(eval_sets))} if eval_sets else {}
-
-
 def build_checks(cfg: DictConfig) -> tuple[dict[str, Annotator], dict[str, Check]]:
     """Build the annotators and the checks, and try each check's examples."""
     spoken: Annotator = instantiate(cfg.audio_language.spoken)
@@ -95,7 +92,7 @@ def build_checks(cfg: DictConfig) -> tuple[dict[str, Annotator], dict[str, Check
                 f"check {name!r} configures annotator {annotator.NAME!r} unlike another check; "
                 "expected the same settings; mend conf/check"
             )
-        family: str = annotator.NAME if annotator else plain["family"]
+        family: str = plain["family"] if "family" in plain or not annotator else annotator.NAME
         rules = tuple(Rule(**rule) for rule in plain["rules"])
         checks[str(name)] = Check(family=family, rules=rules, examples=tuple(plain.get("examples", ())))
         try_examples(str(name), checks[str(name)])

@@ -24,7 +24,7 @@ def settle_places(cfg: DictConfig, environment: Mapping[str, str] = os.environ) 
     if not cfg.executor.address:
         return
     if IN_JOB in environment:
-        for name, uri in (("data_root", cfg.data_root), ("tracking.uri", cfg.tracking.uri)):
+        for name, uri in (("data_root", cfg.data_root), ("tracking.uri", OmegaConf.select(cfg, "tracking.uri"))):
             if uri is not None and _is_relative(uri.removeprefix("sqlite:///")):
                 raise UserError(
                     f"{name} {uri!r} lies in the job's own folder, which goes when the job ends; expected an absolute "

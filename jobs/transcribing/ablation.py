@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from jobs.evaluating.sets import read_captions
 from jobs.transcribing.inputs import Item
 from jobs.transcribing.parts import Model, Settings, hear_all, load_model
 from model.decoding.longform import LongformOptions, Recording
 from model.decoding.options import DecodeOptions, Fallback
 from model.evaluation.metrics import error_rates, hallucination_rates
+from pipeline import sidecars
 from pipeline.errors import UserError
-from pipeline.segment import captions
 
-CAPTIONS = (".vtt", ".srt", ".txt")
 OFF = Fallback(temperatures=(0.0,), max_compression_ratio=None, min_avg_logprob=None, max_no_speech_prob=None)
 COLUMNS = ("wer", "cer", "inserted", "repeated")
 
@@ -59,11 +59,11 @@ def ladder(longform: LongformOptions) -> list[Rung]:
 
 def ablate(settings: Settings, items: Sequence[Item]) -> Iterator[str]:
     """Yield a Markdown table, a line for each rung; UserError when no file has captions beside it."""
-    references = {item.name: text for item in items if (text := reference(Path(item.uri)))}
+    references = {item.name: read_captions(beside)[0] for item in items if (beside := caption_beside(item.uri))}
     if not references:
         raise UserError(
-            f"none of {len(items)} files has captions beside it; expected NAME{CAPTIONS[0]} for NAME.mp3, "
-            f"or one of {CAPTIONS[1:]}; put them there"
+            f"none of {len(items)} files has captions beside it; expected for NAME.mp3 NAME with one of "
+            f"{sidecars.CAPTIONS} behind it; put them there"
         )
     model, failures = load_model(settings), dict[str, str]()
     ladder_of = ladder(settings.longform)
@@ -76,13 +76,10 @@ def ablate(settings: Settings, items: Sequence[Item]) -> Iterator[str]:
         yield _score(rung, settings, model, recordings, references)
 
 
-def reference(path: Path) -> str:
-    """Return the text of the captions beside an audio file, nothing when there are none."""
-    beside = next((path.with_suffix(suffix) for suffix in CAPTIONS if path.with_suffix(suffix).is_file()), None)
-    if beside is None:
-        return ""
-    found = captions.parse(beside.read_bytes())
-    return " ".join(cue.text for cue in found.cues) or found.text
+def caption_beside(audio: str) -> str | None:
+    """Return the best captions beside an audio file, None when there are none."""
+    beside = (str(path) for path in Path(audio).parent.iterdir())
+    return next((caption for path, caption in sidecars.pairs(beside) if path == audio), None)
 
 
 def _score(

@@ -16,13 +16,9 @@ from pipeline.artifact import Artifact
 from pipeline.audio import DecodeError, Samples
 from pipeline.errors import DataError, UserError
 from pipeline.languages import code_of
-from pipeline.sources.rows import format_of, read_rows, text_of
+from pipeline.rows import AUDIO_COLUMNS, LANG_COLUMNS, format_of, read_rows, text_of
+from pipeline.suffixes import MEDIA, ending
 
-SUFFIXES = frozenset(
-    {".aac", ".flac", ".m4a", ".m4b", ".mka", ".mkv", ".mp3", ".mp4", ".ogg", ".opus", ".wav", ".webm"}
-)
-PLACES = ("uri", "path", "audio_uri", "audio_path", "audio_filepath", "file_name", "audio")
-LANGS = ("lang", "language")
 POINTER = "shards.json"
 POOLED = "detect_language"  # the samples of other streams once more
 ITEM = pa.schema(
@@ -66,6 +62,11 @@ class Item:
             raise DataError(f"file {self.uri} cannot be transcribed: {error}; expected audio; leave it out") from error
 
 
+def whole(place: str) -> str:
+    """Return a local path as it is called from anywhere on this machine; any other address as it is."""
+    return str(store.local_path(place).expanduser().absolute()) if store.is_local(place) else place
+
+
 def find_items(inputs: str | Sequence[str]) -> list[Item]:
     """List what inputs mean, each once; UserError for one that means nothing, and for two of a name."""
     given = [inputs] if isinstance(inputs, str) else list(inputs)
@@ -93,11 +94,11 @@ def _find(one: str) -> list[Item]:
 def _in_files(one: str) -> list[Item]:
     path = Path(one)
     inside = path.rglob("*") if path.is_dir() else map(Path, [one] if path.exists() else glob.glob(one, recursive=True))
-    chosen = sorted(file for file in inside if file.is_file() and (path.is_file() or file.suffix.lower() in SUFFIXES))
+    chosen = sorted(file for file in inside if file.is_file() and (path.is_file() or ending(file.name) in MEDIA))
     if not chosen:
         raise UserError(
             f"input {one!r} names no audio; expected a file, a folder, a pattern, a table or shards; "
-            f"suffixes are {sorted(SUFFIXES)}"
+            f"suffixes are {sorted(MEDIA)}"
         )
     return [Item(name=file.name, uri=str(file)) for file in chosen]
 
@@ -107,15 +108,15 @@ def _in_table(uri: str) -> Iterator[Item]:
     folder = uri.rpartition("/")[0]
     for row in read_rows(uri):
         values = row.values or {}
-        place = text_of(values, *PLACES)
+        place = text_of(values, *AUDIO_COLUMNS)
         if place is None:
             raise UserError(
-                f"row {row.number} of {uri} {row.problem or 'names no audio'}; expected one of the columns {PLACES}; "
-                "mend the table"
+                f"row {row.number} of {uri} {row.problem or 'names no audio'}; "
+                f"expected one of the columns {AUDIO_COLUMNS}; mend the table"
             )
         is_whole = "://" in place or place.startswith("/") or not folder
         name = text_of(values, "name", "id") or place.rpartition("/")[2]
-        lang = code_of(text_of(values, *LANGS) or "")
+        lang = code_of(text_of(values, *LANG_COLUMNS) or "")
         yield Item(name=name, uri=place if is_whole else store.join(folder, place), lang=lang)
 
 

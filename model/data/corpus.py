@@ -142,7 +142,7 @@ class Corpus:
     """The shards of one split of a finished shard artifact."""
 
     def __init__(self, shards_uri: str, split: str, reading: Reading | None = None) -> None:
-        """Read the index and the take-downs in force beside it; UserError when the split has no shards."""
+        """Read the index and the take-downs in force beside it; UserError when there are no shards, or none of it."""
         source = _as_artifact(shards_uri)
         _check_schema(source, shards_uri)
         rows = [row for row in artifact.read_all(source, COLUMNS).to_pylist() if row["split"] == split]
@@ -240,12 +240,18 @@ def _check_schema(source: Artifact, shards_uri: str) -> None:
 
 
 def resolve_shards(uri: str) -> str:
-    """Return the shard folder a setting means: a folder, or the pointer file that ingest leaves."""
+    """Return the shard folder a setting means: a folder, or the pointer file that ingest leaves.
+
+    A pointer's own data root comes first: what it holds may be relative to where ingest ran, or have moved with it.
+    """
     if not uri.endswith(".json"):
         return uri
     if not store.exists(uri):
         raise UserError(f"shards {uri} do not exist; expected the pointer of a finished ingest; run make ingest first")
-    return str(json.loads(store.read_bytes(uri))["shards_uri"])
+    named = str(json.loads(store.read_bytes(uri))["shards_uri"])
+    data_root, latest, _ = uri.rpartition("/latest/")
+    beside = store.join(data_root, *named.rstrip("/").rsplit("/", 3)[1:])
+    return beside if latest and store.exists(beside) else named
 
 
 def parse_sample(members: Mapping[str, bytes]) -> Sample:
@@ -334,5 +340,10 @@ def _shard(shards_uri: str, row: Mapping[str, Any], taken_down: NDArray[np.int64
 
 
 def _as_artifact(shards_uri: str) -> Artifact:
+    if not store.exists(store.join(shards_uri, artifact.MANIFEST)):
+        raise UserError(
+            f"shards {shards_uri} are not there, or not finished; expected a folder that ingest made, or its "
+            "latest/shards.json; mend the path, or run ingest"
+        )
     root_uri, name, fingerprint = shards_uri.rstrip("/").rsplit("/", 2)
     return Artifact(root_uri=root_uri, name=name, fingerprint=fingerprint)

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import functools
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.csv as csv
-import pyarrow.parquet as pq
-
-from model.eval_sets.items import CaptionReader, EvalItem, EvalTask, hear_file, known_code
-from pipeline import store
+from model.eval_sets.items import NO_LANGUAGE, AudioFile, CaptionReader, EvalItem, EvalTask, check_task, known_code
+from model.sample import Cue
+from pipeline import sidecars, store
 from pipeline.errors import UserError
-from pipeline.languages import LANGUAGES
+from pipeline.rows import (
+    AUDIO_COLUMNS,
+    CAPTION_COLUMNS,
+    LANG_COLUMNS,
+    TEXT_COLUMNS,
+    Values,
+    format_of,
+    read_rows,
+    text_of,
+)
 
-AUDIO = frozenset({"aac", "flac", "m4a", "mka", "mp3", "mp4", "ogg", "opus", "wav", "webm"})
-CAPTIONS = ("vtt", "srt", "txt")
+SILENT = "no_speech"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderSet:
-    """Audio files with NAME.vtt, .srt or .txt beside them, or NAME.sw.vtt; of any length.
+    """Audio or video files of any length with captions or texts beside them, as pipeline.sidecars pairs them.
 
-    `lang` null reads the language off the caption's name or off a folder that is named by a code.
+    `lang` null reads the language off names. Where nobody speaks, every audio file is an item.
     """
 
     name: str
@@ -33,21 +35,22 @@ class FolderSet:
     lang: str | None
     task: EvalTask
 
+    def __post_init__(self) -> None:
+        """Refuse a task that is none."""
+        check_task(self.task)
+
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield every audio file that has a text; UserError when none has."""
-        uris = store.list_files(self.root)
-        texts = {uri.rpartition(".")[0]: uri for suffix in CAPTIONS for uri in uris if uri.endswith(f".{suffix}")}
-        pairs = [(uri, found) for uri in uris if _suffix(uri) in AUDIO and (found := _beside(uri, texts))]
-        if not pairs:
-            raise UserError(
-                f"evaluation set {self.name!r} has no audio with a text beside it in {self.root}; "
-                f"expected NAME.{CAPTIONS[0]} for NAME.mp3; mend root"
-            )
-        for uri, (text_uri, tag) in pairs:
-            place = uri[len(self.root.rstrip("/")) + 1 :]
-            text, cues = read_captions(store.read_bytes(text_uri))
-            folders = (name for name in reversed(place.split("/")[:-1]) if name in LANGUAGES)
-            lang = known_code(self.lang or tag or next(folders, ""), uri)
+        root, num = self.root.rstrip("/"), 0
+        for place, caption in sidecars.pairs(uri[len(root) + 1 :] for uri in store.list_files(root)):
+            if caption is None and self.task != SILENT:
+                continue
+            num += 1
+            uri = store.join(root, place)
+            lang, text, cues = NO_LANGUAGE, "", ()
+            if caption is not None and self.task != SILENT:
+                lang = known_code(self.lang or sidecars.declared_lang(place, caption) or "", uri)
+                text, cues = read_captions(store.join(root, caption))
             yield EvalItem(
                 item_id=place,
                 recording_id=place,
@@ -56,7 +59,12 @@ class FolderSet:
                 task=self.task,
                 text=text,
                 cues=cues,
-                hear=functools.partial(hear_file, uri),
+                hear=AudioFile(uri),
+            )
+        if not num:
+            raise UserError(
+                f"evaluation set {self.name!r} has no audio with a text beside it in {self.root}; "
+                f"expected NAME.{sidecars.CAPTIONS[0]} or NAME.txt for NAME.mp3; mend root"
             )
 
 
@@ -64,7 +72,7 @@ class FolderSet:
 class ListingSet:
     """Rows of audio, and text or caption, and language: .jsonl, .csv, .tsv or .parquet; paths lie beside the file.
 
-    `lang` stands for rows that name no language.
+    Columns are called as in the source 'listing'. `lang` stands for rows that name no language.
     """
 
     name: str
@@ -72,51 +80,53 @@ class ListingSet:
     lang: str | None
     task: EvalTask
 
+    def __post_init__(self) -> None:
+        """Refuse a task that is none."""
+        check_task(self.task)
+
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield every row; UserError for one without audio or without a text."""
-        folder = self.listing.rpartition("/")[0] or "."
-        for number, row in enumerate(_rows(self.listing), 1):
-            where = f"row {number} of {self.listing}"
-            audio, text, caption = (row.get(name) for name in ("audio", "text", "caption"))
-            if not audio or (text is None and not caption):
-                raise UserError(f"{where} has columns {sorted(row)}; expected audio, and text or caption; mend the row")
-            read = (str(text), ()) if text is not None else read_captions(store.read_bytes(_at(folder, str(caption))))
-            yield EvalItem(
-                item_id=str(row.get("id") or number),
-                recording_id=str(row.get("recording") or number),
-                source=str(row.get("source") or self.name),
-                lang=known_code(str(row.get("language") or row.get("lang") or self.lang or ""), where),
-                task=self.task,
-                text=read[0],
-                cues=read[1],
-                hear=functools.partial(hear_file, _at(folder, str(audio))),
+        if not format_of(self.listing) or not store.exists(self.listing):
+            raise UserError(
+                f"listing {self.listing} is not there; expected a .jsonl, .csv, .tsv or .parquet; mend the path"
+            )
+        number = 0
+        for number, row in enumerate(read_rows(self.listing), 1):
+            where = f"row {row.number} of {self.listing}"
+            if row.values is None:
+                raise UserError(f"{where} cannot be read: {row.problem}; expected audio and its text; mend the row")
+            yield self._item(number, row.values, where, read_captions)
+        if not number:
+            raise UserError(
+                f"listing {self.listing} has no rows; expected audio and its text in each; mend the listing"
             )
 
+    def _item(self, number: int, values: Values, where: str, read_captions: CaptionReader) -> EvalItem:
+        audio, words, caption = (text_of(values, *names) for names in (AUDIO_COLUMNS, TEXT_COLUMNS, CAPTION_COLUMNS))
+        is_silent = self.task == SILENT
+        if not audio or not (words or caption or is_silent):
+            raise UserError(
+                f"{where} has columns {sorted(name for name in values if text_of(values, name))}; "
+                "expected audio, and text or caption; mend the row"
+            )
+        text, cues = self._text(words, caption, read_captions) if not is_silent else ("", ())
+        lang = text_of(values, *LANG_COLUMNS) or self.lang or ""
+        return EvalItem(
+            item_id=text_of(values, "id") or str(number),
+            recording_id=text_of(values, "recording") or str(number),
+            source=text_of(values, "source") or self.name,
+            lang=NO_LANGUAGE if is_silent else known_code(lang, where),
+            task=self.task,
+            text=text,
+            cues=cues,
+            hear=AudioFile(self._at(audio)),
+        )
 
-def _rows(uri: str) -> list[Mapping[str, Any]]:
-    if not store.exists(uri):
-        raise UserError(f"listing {uri} does not exist; expected .jsonl, .csv, .tsv or .parquet; mend the path")
-    data, suffix = store.read_bytes(uri), _suffix(uri)
-    if suffix == "jsonl":
-        return [json.loads(line) for line in data.decode("utf-8").splitlines() if line.strip()]
-    if suffix == "parquet":
-        return pq.read_table(pa.BufferReader(data)).to_pylist()
-    delimiter = "\t" if suffix == "tsv" else ","
-    return csv.read_csv(pa.BufferReader(data), parse_options=csv.ParseOptions(delimiter=delimiter)).to_pylist()
+    def _text(
+        self, words: str | None, caption: str | None, read_captions: CaptionReader
+    ) -> tuple[str, tuple[Cue, ...]]:
+        return (words, ()) if words else read_captions(self._at(caption or ""))
 
-
-def _beside(uri: str, texts: Mapping[str, str]) -> tuple[str, str] | None:
-    """Return the caption of an audio file, and the language in its name."""
-    stem = uri.rpartition(".")[0]
-    if stem in texts:
-        return texts[stem], ""
-    tagged = ((name, found) for name, found in texts.items() if name.startswith(f"{stem}."))
-    return next(((found, name[len(stem) + 1 :]) for name, found in tagged if name[len(stem) + 1 :] in LANGUAGES), None)
-
-
-def _at(folder: str, place: str) -> str:
-    return place if "://" in place or place.startswith("/") else store.join(folder, place)
-
-
-def _suffix(uri: str) -> str:
-    return uri.rpartition(".")[2].lower()
+    def _at(self, place: str) -> str:
+        folder = self.listing.rpartition("/")[0] or "."
+        return place if "://" in place or place.startswith("/") else store.join(folder, place)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from model.eval_sets.items import CaptionReader, EvalItem, EvalTask, hear_file, known_code, read_table
+from model.eval_sets.items import (
+    AudioFile,
+    CaptionReader,
+    EvalItem,
+    EvalTask,
+    check_task,
+    known_code,
+    listed,
+    read_table,
+)
 from pipeline import store
 from pipeline.errors import UserError
 
@@ -38,7 +46,7 @@ class LibriSpeech:
             )
         for uri in chapters:
             place, _, file = uri.rpartition("/")
-            for line in store.read_bytes(uri).decode("utf-8").splitlines():
+            for line in filter(None, store.read_bytes(uri).decode("utf-8-sig", "replace").splitlines()):
                 item, _, text = line.partition(" ")
                 yield EvalItem(
                     item_id=item,
@@ -47,7 +55,7 @@ class LibriSpeech:
                     lang="en",
                     task="transcribe",
                     text=text,
-                    hear=functools.partial(hear_file, store.join(place, f"{item}.flac")),
+                    hear=AudioFile(store.join(place, f"{item}.flac")),
                 )
 
 
@@ -63,6 +71,10 @@ class Fleurs:
     languages: list[str] | None
     task: Literal["transcribe", "translate"]
 
+    def __post_init__(self) -> None:
+        """Refuse a task that is none."""
+        check_task(self.task, ("transcribe", "translate"))
+
     @property
     def name(self) -> str:
         """The set, its split and its task."""
@@ -70,20 +82,22 @@ class Fleurs:
 
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield the utterances of each language; sentences without an English one are left out of translate."""
-        found = sorted({uri[len(self.root.rstrip("/")) + 1 :].split("/")[0] for uri in store.list_files(self.root)})
+        found = [name for name in store.list_names(self.root) if store.exists(self._table(name))]
         english: dict[str, str] = {}
         if self.task == "translate":
             english = {row["id"]: row["raw_transcription"] for row in self._rows(ENGLISH_FLEURS)}
             found = [lang for lang in found if lang != ENGLISH_FLEURS]
-        for lang in self.languages or found:
+        for lang in listed(self.languages, found, self._table("LANG")):
             for row in self._rows(lang):
                 text = english.get(row["id"]) if self.task == "translate" else row["raw_transcription"]
                 if text is not None:
                     yield self._item(lang, row["id"], row["file_name"], text)
 
-    def _rows(self, lang: str) -> list[dict[str, str]]:
-        uri = store.join(self.root, lang, f"{self.split}.tsv")
-        return [dict(row) for row in read_table(uri, FLEURS_COLUMNS[:4], header=FLEURS_COLUMNS)]
+    def _rows(self, lang: str) -> Iterator[Mapping[str, str]]:
+        return read_table(self._table(lang), FLEURS_COLUMNS[:4], header=FLEURS_COLUMNS)
+
+    def _table(self, lang: str) -> str:
+        return store.join(self.root, lang, f"{self.split}.tsv")
 
     def _item(self, lang: str, sentence: str, file: str, text: str) -> EvalItem:
         uri = store.join(self.root, lang, "audio", self.split, file)
@@ -94,7 +108,7 @@ class Fleurs:
             lang=FLEURS_CODES.get(lang) or known_code(lang, self.root),
             task=self.task,
             text=text,
-            hear=functools.partial(hear_file, uri),
+            hear=AudioFile(uri),
         )
 
 
@@ -113,9 +127,11 @@ class CommonVoice:
 
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield the clips of each language; those of a client share a recording."""
-        for lang in self.languages:
-            table = store.join(self.root, lang, f"{self.split}.tsv")
-            yield from _clips(self, lang, table, "sentence", "transcribe")
+        for lang in listed(self.languages, (), self._table("LANG")):
+            yield from _clips(self, lang, self._table(lang), "sentence", "transcribe")
+
+    def _table(self, lang: str) -> str:
+        return store.join(self.root, lang, f"{self.split}.tsv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +149,11 @@ class CoVoST2:
 
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield the clips of each language with their English translations."""
-        for lang in self.languages:
-            table = store.join(self.root, lang, f"covost_v2.{lang}_en.{self.split}.tsv")
-            yield from _clips(self, lang, table, "translation", "translate")
+        for lang in listed(self.languages, (), self._table("LANG")):
+            yield from _clips(self, lang, self._table(lang), "translation", "translate")
+
+    def _table(self, lang: str) -> str:
+        return store.join(self.root, lang, f"covost_v2.{lang}_en.{self.split}.tsv")
 
 
 def _clips(of: CommonVoice | CoVoST2, lang: str, table: str, text: str, task: EvalTask) -> Iterator[EvalItem]:
@@ -148,5 +166,5 @@ def _clips(of: CommonVoice | CoVoST2, lang: str, table: str, text: str, task: Ev
             lang=known_code(lang, of.root),
             task=task,
             text=row[text],
-            hear=functools.partial(hear_file, store.join(of.root, lang, "clips", row["path"])),
+            hear=AudioFile(store.join(of.root, lang, "clips", row["path"])),
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -11,12 +11,16 @@ from model.data.corpus import Corpus, resolve_shards
 from model.data.mixture import POOLED_TASKS
 from model.eval_sets.items import CaptionReader, EvalItem, EvalTask
 from model.tasks.registry import TASKS
+from pipeline import embedded_file, store
 from pipeline.audio import Samples
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardSet:
-    """A split of a shard folder, or of the pointer that ingest leaves; None where nobody has named one yet."""
+    """A split of a shard folder, or of the pointer that ingest leaves.
+
+    Nothing where nobody names shards: those of the corpus that is being made, which its own splits hold out.
+    """
 
     shards: str | None
     split: str
@@ -28,7 +32,8 @@ class ShardSet:
 
     def items(self, read_captions: CaptionReader) -> Iterator[EvalItem]:
         """Yield every window that can serve its task, stream by stream."""
-        assert self.shards is not None, "a split is asked for before its shards are named"
+        if self.shards is None:
+            return
         corpus = Corpus(resolve_shards(self.shards), self.split)
         for stream in corpus.pools:
             kind = stream.split("-")[0]
@@ -45,11 +50,28 @@ class ShardSet:
                         task=cast(EvalTask, kind),
                         text=sample.text,
                         cues=sample.cues,
-                        hear=functools.partial(_hear, corpus, stream, place),
+                        hear=ShardAudio(corpus, stream, place),
                     )
 
 
-def _hear(corpus: Corpus, stream: str, place: int) -> Samples:
-    audio = corpus.read(stream, place).audio
-    assert audio is not None
-    return audio
+@dataclass(frozen=True, slots=True)
+class ShardAudio:
+    """The audio of a place of a stream, through the corpus, which knows whole shards from damaged ones."""
+
+    corpus: Corpus
+    stream: str
+    place: int
+
+    @property
+    def uri(self) -> str:
+        """Where it lies in its tar: there a sample's audio comes first."""
+        shard, number = self.corpus.pools[self.stream].at(self.place)
+        at = int(shard.offsets[number])
+        header = store.read_range(shard.uri, at, at + tarfile.BLOCKSIZE)
+        return embedded_file.in_tar(shard.uri, tarfile.TarInfo.frombuf(header, "utf-8", "strict").name, at)
+
+    def __call__(self) -> Samples:
+        """Read it."""
+        audio = self.corpus.read(self.stream, self.place).audio
+        assert audio is not None
+        return audio

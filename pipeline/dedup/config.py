@@ -1,9 +1,8 @@
-"""The settings of dedup, and the evaluation sets it keeps out."""
+"""The settings of dedup."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.errors import UserError
 
@@ -16,8 +15,7 @@ class DedupConfig:
     bits differ, a recording where that is so for `min_sound_coverage` of the shorter one. The keys are met in
     `partitions` units. A source that loses more than `max_source_loss` of its recordings stops the run. A recording
     that holds `eval_words` words of an evaluation set in a row (or a whole item of at least `min_eval_words`), or
-    `min_sound_coverage` of an item's sound, is kept out. `eval_sets` maps names to folders of audio and text files,
-    or to JSONL manifests of `audio` and `text`.
+    `min_sound_coverage` of an item's sound, is kept out.
     """
 
     min_text_words: int
@@ -28,7 +26,6 @@ class DedupConfig:
     partitions: int
     min_eval_words: int
     eval_words: int
-    eval_sets: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         """Refuse what would find nothing, or everything."""

@@ -1,4 +1,4 @@
-"""Which recordings hold part of an evaluation set: its words in a row, or its sound."""
+"""Which recordings are an item of an evaluation set or hold part of one: its words in a row, or its sound."""
 
 from __future__ import annotations
 
@@ -26,11 +26,16 @@ def contamination_stage(config: DedupConfig) -> Stage:
     """Build the stage that looks for evaluation items in every recording."""
     identity = {name: getattr(config, name) for name in ("min_sound_coverage", "max_sound_error")}
     output = Output(
-        name="contamination", schema=t.CONTAMINATION, version=1, config=identity, count_by=("eval_set", "eval_method")
+        name="contamination", schema=t.CONTAMINATION, version=2, config=identity, count_by=("eval_set", "eval_method")
     )
     return Stage(
         name="contamination",
-        reads={"segment": ("segment_id", "recording_id", "text"), "sound_print": None, "eval_print": None},
+        reads={
+            "segment": ("segment_id", "recording_id", "text"),
+            "sound_print": None,
+            "signature": ("recording_id", "pcm_sha256"),
+            "eval_print": None,
+        },
         outputs=(output,),
         run=Contamination(min_coverage=config.min_sound_coverage, max_error=config.max_sound_error),
         conserve=_each_recording_once,
@@ -46,13 +51,15 @@ class Contamination:
     max_error: float
 
     def __call__(self, inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]]:
-        """Look through a part of segments; a recording gets the item it holds most of, by text before sound."""
+        """Look through a part of segments; a recording gets the item it is, or holds most of, by text before sound."""
         segments, items = tables.zip_columns(inputs["segment"], inputs["sound_print"]), inputs["eval_print"]
         bounds = bounds_of(segments)
         ids: list[str] = segments["recording_id"].take(pa.array(bounds[:-1])).to_pylist()
         heard = self._by_sound(codes_of(segments, bounds), items)
         read = _by_text(texts_of(segments, bounds), items)
+        same = _exact(inputs["signature"]["pcm_sha256"], items["pcm_sha256"])
         found = {row: ("audio_fingerprint", *hit) for row, hit in heard} | {row: ("ngram", *hit) for row, hit in read}
+        found |= {row: ("exact_pcm", item, 1.0) for row, item in same}
         names = items.select(["eval_set", "item"]).to_pylist()
         rows: list[dict[str, Any]] = [
             {
@@ -68,7 +75,8 @@ class Contamination:
         return {"contamination": [tables.from_rows(rows, t.CONTAMINATION)]}
 
     def _by_sound(self, prints: pa.ListArray, items: pa.Table) -> Iterator[tuple[int, tuple[int, float]]]:
-        item_codes = _arrays(items["codes"].combine_chunks())
+        num = items.num_rows
+        item_codes = [*_arrays(items["codes"].combine_chunks()), *_arrays(items["late_codes"].combine_chunks())]
         keys = [sound_keys(codes) for codes in item_codes]
         numbers = np.repeat(np.arange(len(keys)), [len(found) for found in keys])
         every = np.concatenate([np.zeros(0, np.uint64), *keys])
@@ -78,7 +86,7 @@ class Contamination:
             mine = sound_keys(codes)
             starts, ends = np.searchsorted(every, mine), np.searchsorted(every, mine, side="right")
             likely = {int(item) for start, end in zip(starts, ends, strict=True) for item in numbers[start:end]}
-            overlaps = [(self._overlap(item_codes[item], codes), -item) for item in likely]
+            overlaps = [(self._overlap(item_codes[item], codes), -(item % num)) for item in likely]
             if overlaps and (best := max(overlaps))[0] >= self.min_coverage:
                 yield row, (-best[1], best[0])
 
@@ -86,6 +94,12 @@ class Contamination:
         """Return the share of the item's sound heard in the recording."""
         match = align(item, recording, self.max_error)
         return match.longer_coverage if match.is_one_longer else match.coverage
+
+
+def _exact(recordings: pa.ChunkedArray, items: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
+    """Yield the recordings that are an item, sample for sample, however short it is."""
+    places: list[int | None] = pc.index_in(recordings, items, skip_nulls=True).to_pylist()
+    yield from ((row, item) for row, item in enumerate(places) if item is not None)
 
 
 def _by_text(texts: pa.Array, items: pa.Table) -> Iterator[tuple[int, tuple[int, float]]]:

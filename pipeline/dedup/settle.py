@@ -29,9 +29,9 @@ _SPLITS = ("train", "validation", "test")  # declared: the first that a duplicat
 _TRAIN, _NONE = 0, len(_SPLITS)
 
 
-def settle_stage(config: DedupConfig) -> Stage:
+def settle_stage(config: DedupConfig, has_eval_sets: bool) -> Stage:
     """Build the stage that gathers the verdicts."""
-    contamination = {"contamination": None} if config.eval_sets else {}
+    contamination = {"contamination": None} if has_eval_sets else {}
     # Another alarm judges again; as the rows stay, nothing after it runs.
     alarm = {"max_source_loss": config.max_source_loss}
     return Stage(

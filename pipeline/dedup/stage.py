@@ -2,6 +2,7 @@
 
 sign (map) → pair (partition) → link (gather) → witness (map) → verify (partition) → settle (gather) → cluster (map)
 
+Where evaluation sets are kept out, contamination (map) stands before settle, and reads what eval_print took of them.
 Signatures are made once and taken over when the corpus grows. Everything with a text or a print in it is a map or a
 partition; what is gathered is pairs of numbers, and the verdicts on duplicates.
 """
@@ -20,7 +21,6 @@ from pipeline.dedup import tables as t
 from pipeline.dedup.config import DedupConfig
 from pipeline.dedup.contamination import contamination_stage
 from pipeline.dedup.documents import bounds_of
-from pipeline.dedup.evals import eval_stage
 from pipeline.dedup.link import link_stage
 from pipeline.dedup.pairs import pair_stage
 from pipeline.dedup.settle import settle_stage
@@ -31,17 +31,16 @@ from pipeline.schema import CLUSTER
 from pipeline.stage import Context, Output, Stage, Tables, same_segments
 
 
-def dedup_stages(config: DedupConfig) -> list[Stage]:
-    """Build the stages in their order; those that look for evaluation sets where some are configured."""
-    evals = [eval_stage(config), contamination_stage(config)] if config.eval_sets else []
+def dedup_stages(config: DedupConfig, has_eval_sets: bool = False) -> list[Stage]:
+    """Build the stages in their order; with evaluation sets, the table eval_print has to be there (see evals)."""
     return [
         sign_stage(config),
         pair_stage(config),
         link_stage(config),
         witness_stage(config),
         verify_stage(config),
-        *evals,
-        settle_stage(config),
+        *([contamination_stage(config)] if has_eval_sets else []),
+        settle_stage(config, has_eval_sets),
         _cluster_stage(),
     ]
 

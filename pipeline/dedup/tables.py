@@ -97,7 +97,9 @@ EVAL_PRINT = _table(
         "item": STRING,
         "size": INT,  # words of each n-gram, characters where words are not spaced
         "grams": pa.list_(pa.uint64()),  # hashes of its n-grams; empty when the text is too short to be evidence
+        "pcm_sha256": STRING,
         "codes": pa.list_(pa.uint32()),
+        "late_codes": pa.list_(pa.uint32()),  # half a frame later
     },
 )
 CONTAMINATION = _table("contamination", {"row": pa.uint32(), "recording_id": STRING, **_of_cluster(EVAL)})

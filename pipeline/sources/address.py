@@ -6,10 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin
 
 from pipeline.hosts import is_web
-
-# Endings of file names by which an address tells what it serves.
-AUDIO = frozenset({"mp3", "m4a", "m4b", "aac", "ogg", "oga", "opus", "flac", "wav", "mka", "weba"})
-VIDEO = frozenset({"mp4", "m4v", "mov", "webm", "mkv", "ogv", "mpg", "mpeg"})
+from pipeline.suffixes import AUDIO, VIDEO, suffix_of
 
 
 def absolute(base: str, address: str) -> str | None:
@@ -22,12 +19,6 @@ def absolute(base: str, address: str) -> str | None:
     except ValueError:
         return None
     return address if is_web(address) else _local(base, address)
-
-
-def suffix_of(address: str) -> str:
-    """Return the ending of an address's file name in lower case, without dot, query or fragment; '' without one."""
-    name = unquote(address.partition("#")[0].partition("?")[0]).rpartition("/")[2]
-    return name.rpartition(".")[2].lower() if "." in name else ""
 
 
 def is_video(media_type: str, address: str) -> bool | None:

@@ -19,8 +19,8 @@ from fastwarc.warc import (  # pyright: ignore[reportMissingModuleSource] (it is
 from pipeline.languages import code_of
 from pipeline.optouts import in_headers
 from pipeline.page import Page
+from pipeline.rows import parse_object
 from pipeline.sources.html import MAX_BYTES
-from pipeline.sources.rows import parse_object
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 MAX_HEAD_BYTES = 64 << 10

@@ -3,7 +3,7 @@
     contributions/
       amina-2026/
         story.mp3
-        story.sw.vtt      # or .srt; named as the audio is
+        story.sw.vtt      # or .srt, or .txt without times; named as the audio is
         consent.yaml
         LICENSE           # unless consent.yaml has it
 
@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import sidecars
 from pipeline.errors import UserError
 from pipeline.page import Read
 from pipeline.sources.consent import CONSENT, Refused, read_consent
-from pipeline.sources.folder import AUDIO_SUFFIXES, declared_lang, sidecar
 from pipeline.sources.found import Found, Seed, file_stamp, local_seed
 from pipeline.sources.stored import refused
+from pipeline.suffixes import MEDIA, ending
 
 PARTIAL = frozenset({".part", ".partial", ".crdownload", ".download", ".filepart", ".tmp", ".!ut"})
 
@@ -46,7 +47,7 @@ class ContributionSource:
                 f"source.root {self.root!r} is not a folder; expected a folder for each contribution; give root=PATH"
             )
         folders = sorted(path for path in root.resolve().iterdir() if path.is_dir() and not path.name.startswith("."))
-        loose = [path.name for path in root.iterdir() if path.name.lower() in CONSENT or path.suffix in AUDIO_SUFFIXES]
+        loose = [path.name for path in root.iterdir() if path.name.lower() in CONSENT or ending(path.name) in MEDIA]
         if loose:
             raise UserError(
                 f"source.root {self.root!r} holds {min(loose)!r} itself; expected a folder for each contribution; "
@@ -68,24 +69,23 @@ class ContributionSource:
             detail = f"{unfinished[0]} is empty or still being copied; run ingest again when it is whole"
             yield refused(str(folder), "incomplete", detail)
             return
-        for audio in (path for path in files if path.suffix.lower() in AUDIO_SUFFIXES):
-            text = next((path for path in files if path == sidecar(audio)), None)
-            place = f"{folder}#{audio.relative_to(folder)}"
+        for audio, text in sidecars.pairs(path.relative_to(folder).as_posix() for path in files):
+            place = f"{folder}#{audio}"
             if text is None and self.captioned_only:
                 yield refused(
-                    place, "no_text", f"{audio.name} has no caption; expected {audio.stem}.vtt or .srt beside it"
+                    place, "no_text", f"{audio} has no caption; expected its name with .vtt, .srt or .txt beside it"
                 )
                 continue
             yield Found(
                 page_url=place,
-                audio_url=str(audio),
-                text_url=str(text) if text else None,
-                text_format=text.suffix[1:] if text else None,
-                declared_lang=declared_lang(audio.relative_to(folder), text) or self.language,
-                title=audio.stem,
+                audio_url=str(folder / audio),
+                text_url=str(folder / text) if text else None,
+                text_format=sidecars.format_of(text) if text else None,
+                declared_lang=sidecars.declared_lang(audio, text) or self.language,
+                title=(folder / audio).stem,
                 license=licence.name,
                 license_evidence=f"{folder}/{licence.evidence}",
-                validator=" ".join(file_stamp(path) for path in (audio, text) if path),
+                validator=" ".join(file_stamp(folder / path) for path in (audio, text) if path),
             )
 
 

@@ -19,10 +19,10 @@ from pipeline import embedded_file, store
 from pipeline.errors import UserError
 from pipeline.languages import code_of
 from pipeline.page import Read
+from pipeline.rows import Values, format_of, plain_columns, read_rows, seconds_ms, text_of
 from pipeline.sources.dataset_card import read_card
 from pipeline.sources.found import Found, Seed
 from pipeline.sources.row_groups import piece_of, table_seeds
-from pipeline.sources.rows import Values, format_of, plain_columns, read_rows, seconds_ms, text_of
 from pipeline.sources.samples import samples_in
 from pipeline.sources.stored import Outside, existing, folder_of, inside, part_of, part_seeds, refused
 from pipeline.sources.tar_index import NotTar

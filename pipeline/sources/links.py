@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from pipeline.languages import code_of
-from pipeline.sources.address import absolute, is_video, suffix_of
+from pipeline.sources.address import absolute, is_video
 from pipeline.sources.html import Element, attribute, elements
 from pipeline.sources.offers import Offer
 from pipeline.sources.pairing import Audio, Caption, text_format
+from pipeline.suffixes import suffix_of
 
 _TIMED = frozenset({"vtt", "srt", "ttml", "dfxp", "sbv", "ass", "ssa", "lrc"})
 _SAYS_TRANSCRIPT = re.compile(r"\b(?:transcripts?|captions?|subtitles?)\b", re.IGNORECASE)

@@ -16,16 +16,26 @@ from urllib.parse import urljoin
 from pipeline.errors import UserError
 from pipeline.languages import code_of
 from pipeline.page import Read
+from pipeline.rows import (
+    AUDIO_COLUMNS,
+    CAPTION_COLUMNS,
+    LANG_COLUMNS,
+    TEXT_COLUMNS,
+    Row,
+    Values,
+    rows_in,
+    seconds_ms,
+    text_of,
+)
 from pipeline.sources.found import Found, Seed, file_stamp, local_seed, read_ok
 from pipeline.sources.pairing import text_format
-from pipeline.sources.rows import Row, Values, rows_in, seconds_ms, text_of
 from pipeline.sources.utterances import SPLITS, Utterance, caption
 
 ALIASES = {
-    "audio_url": ("audio_url", "audio", "audio_filepath", "audio_path", "file_name", "path", "media_url", "url"),
-    "text_url": ("text_url", "caption", "caption_url", "captions", "transcript", "transcript_url", "subtitles"),
-    "text": ("text", "transcription", "sentence"),
-    "declared_lang": ("language", "lang", "locale", "declared_lang"),
+    "audio_url": AUDIO_COLUMNS,
+    "text_url": CAPTION_COLUMNS,
+    "text": TEXT_COLUMNS,
+    "declared_lang": LANG_COLUMNS,
     "declared_split": ("split", "subset"),
     "checksum": ("sha256", "checksum", "md5"),
     "title": ("title",),

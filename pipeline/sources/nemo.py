@@ -15,9 +15,9 @@ from pipeline import embedded_file
 from pipeline.errors import UserError
 from pipeline.languages import code_of
 from pipeline.page import Read
+from pipeline.rows import Row, Values, read_rows, seconds_ms, text_of
 from pipeline.sources.found import Found, Seed
 from pipeline.sources.page import stated
-from pipeline.sources.rows import Row, Values, read_rows, seconds_ms, text_of
 from pipeline.sources.stored import Outside, Part, existing, folder_of, inside, part_of, part_seeds, refused
 from pipeline.sources.tar_index import NotTar, members_of
 from pipeline.sources.utterances import Recording, Utterance, found_for, split_of

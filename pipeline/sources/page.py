@@ -14,7 +14,7 @@ from itertools import chain, islice
 from pipeline.languages import code_of
 from pipeline.optouts import in_html
 from pipeline.page import Page, Read
-from pipeline.sources.address import absolute, is_video, suffix_of
+from pipeline.sources.address import absolute, is_video
 from pipeline.sources.found import Found, Seed, Unreadable, read_ok
 from pipeline.sources.html import (
     Element,
@@ -32,6 +32,7 @@ from pipeline.sources.pairing import Audio, Caption, text_format
 from pipeline.sources.places import places
 from pipeline.sources.rights import Licence
 from pipeline.sources.schema_org import offers_in
+from pipeline.suffixes import suffix_of
 
 MAX_OFFERS = 1_000  # of one page; the archive of a long show has hundreds
 SPOKEN_KINDS = frozenset({"captions", "subtitles", ""})  # descriptions, chapters and metadata are not what is said

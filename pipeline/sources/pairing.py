@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.hosts import is_web
-from pipeline.sources.address import suffix_of
 from pipeline.sources.found import Found, file_stamp
+from pipeline.suffixes import suffix_of
 
 # Best first. A format is called as files of it are.
 RANK = ("json", "vtt", "srt", "ttml", "ass", "sbv", "lrc", "html", "txt")

@@ -8,9 +8,10 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.hosts import is_web
 from pipeline.page import Page, Read
-from pipeline.sources.address import absolute, suffix_of
+from pipeline.sources.address import absolute
 from pipeline.sources.found import Seed, Source, local_seed
 from pipeline.sources.xml import Node, NotXml, stream
+from pipeline.suffixes import suffix_of
 
 
 def places(source: Source, root: str, read: Read) -> list[Seed]:

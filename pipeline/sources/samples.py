@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.sources.address import AUDIO, VIDEO, suffix_of
-from pipeline.sources.rows import Values, parse_object
+from pipeline.rows import Values, parse_object
 from pipeline.sources.tar_index import Member, NotTar, members_of
+from pipeline.suffixes import AUDIO, VIDEO, suffix_of
 
 TEXTS = frozenset({"txt", "json"})
 MAX_MEMBERS = 32  # of a sample; further ones are no audio and text of it

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pipeline.hosts import is_web
 from pipeline.languages import code_of
 from pipeline.page import Page
-from pipeline.sources.address import absolute, is_video, suffix_of
+from pipeline.sources.address import absolute, is_video
 from pipeline.sources.feed_document import clock_ms
 from pipeline.sources.offers import Offer
 from pipeline.sources.pairing import Audio
 from pipeline.sources.xml import Node, NotXml, TooLarge, joined, stream
+from pipeline.suffixes import suffix_of
 
 MAX_BYTES = 50 << 20  # sitemaps.org: the limit of an uncompressed sitemap
 _GZIP = b"\x1f\x8b"

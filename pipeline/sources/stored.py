@@ -15,8 +15,8 @@ from pathlib import Path
 from pipeline import store
 from pipeline.errors import UserError
 from pipeline.hosts import is_web
+from pipeline.rows import format_of
 from pipeline.sources.found import Found, Seed
-from pipeline.sources.rows import format_of
 
 PART_BYTES = 64 << 20  # of a file's rows: some 200 000 utterances
 _GZIP_RATIO = 8  # of manifests

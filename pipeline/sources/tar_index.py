@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline import store
-from pipeline.sources.address import suffix_of
-from pipeline.sources.unpacked import DAMAGE
+from pipeline.suffixes import suffix_of
+from pipeline.unpacked import DAMAGE
 
 MAX_MEMBERS = 1_000_000
 MAX_CONTENT_BYTES = 1 << 20  # of a text beside the audio

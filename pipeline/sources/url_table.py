@@ -21,16 +21,16 @@ from pipeline.errors import UserError
 from pipeline.hosts import is_web, site_of
 from pipeline.languages import code_of
 from pipeline.page import Read
+from pipeline.rows import Row, Values, format_of, plain_columns, read_rows, text_of
 from pipeline.sources.address import is_video
 from pipeline.sources.archive import HTML, records
 from pipeline.sources.found import Found, Seed, Unreadable, read_ok, unreadable
 from pipeline.sources.listing import ALIASES
 from pipeline.sources.page import found_in, stated
 from pipeline.sources.row_groups import piece_of, table_seeds
-from pipeline.sources.rows import Row, Values, format_of, plain_columns, read_rows, text_of
 from pipeline.sources.stored import Outside, existing, inside, part_of, part_seeds, refused
-from pipeline.sources.unpacked import DAMAGE, unpacked
 from pipeline.sources.warc import found_in_record
+from pipeline.unpacked import DAMAGE, unpacked
 
 URL = ("url", "page_url", "audio_url", "uri", "link")
 MIME = ("content_mime_detected", "content_mime_type", "mime_type", "content_type", "mime")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.sources.address import suffix_of
 from pipeline.sources.found import Found
+from pipeline.suffixes import suffix_of
 
 MAX_UTTERANCES = 200_000  # of one recording; the caption reader takes no more cues
 SPLITS = {

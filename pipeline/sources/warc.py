@@ -19,7 +19,7 @@ from pipeline.sources.archive import Record, records
 from pipeline.sources.found import Found, Seed, Unreadable, read_ok, unreadable
 from pipeline.sources.page import found_in, stated
 from pipeline.sources.stored import existing, folder_of, refused
-from pipeline.sources.unpacked import DAMAGE, Bomb, open_unpacked
+from pipeline.unpacked import DAMAGE, Bomb, open_unpacked
 
 ENDINGS = (".warc", ".warc.gz", ".wat", ".wat.gz")
 LISTS = (".txt", ".paths", ".paths.gz")

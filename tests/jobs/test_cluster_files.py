@@ -163,6 +163,8 @@ def test_nothing_is_left_in_a_jobs_own_folder() -> None:
     settle_places(kept, in_job)
     kept.tracking.uri = "http://mlflow:5000"
     settle_places(kept, in_job)
+    del kept.tracking  # transcription has none
+    settle_places(kept, in_job)
 
 
 def test_code_travels_once() -> None:

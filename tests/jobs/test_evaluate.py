@@ -13,10 +13,11 @@ import soundfile
 from omegaconf import OmegaConf
 
 from jobs import evaluate
-from jobs.evaluating.charts import Spot, curve_chart, hours_chart, noise_chart, spots_chart
-from jobs.evaluating.checkpoints import Noise, conditions, list_items, read_captions, read_settings, spread
+from jobs.evaluating.charts import hours_chart, noise_chart
+from jobs.evaluating.checkpoints import Noise, conditions, hours_of, list_items, read_settings, spread
 from jobs.evaluating.files import metric_name
 from jobs.evaluating.page import comparison_lines, page, terminal_lines
+from jobs.evaluating.sets import by_name, read_captions
 from model.eval_sets.files import FolderSet
 from model.evaluation.bootstrap import Difference
 from model.evaluation.results import Comparison
@@ -77,18 +78,28 @@ def test_everything_is_measured_drawn_and_kept(
     assert pq.read_table(folder.parent / "eval-sounds.parquet").num_rows > 0
 
 
-def test_sets_need_a_name_of_their_own_and_shards_a_place(tmp_path: Path) -> None:
+def test_sets_need_a_place_and_names_that_tell_them_apart(tmp_path: Path) -> None:
     openai.write(loaded().bundle(), tmp_path / "model.pt")
     base = (f"checkpoint={tmp_path}/model.pt",)
     with pytest.raises(UserError, match=r"names no shards; expected a split to decode; give shards=FOLDER, or leave"):
         read_settings(OmegaConf.create(composed("evaluate", *base)[0]))
-    none = ("~eval_set@eval_sets.shards", "~eval_set@eval_sets.sounds", "+eval_sets={}")
+    named = (
+        "~eval_set@eval_sets.shards",
+        "+eval_set@eval_sets.x=shards",
+        "eval_sets.x.shards=/data/latest/shards.json",
+    )
+    assert read_settings(OmegaConf.create(composed("evaluate", *base, *named)[0]))[0].shards is None
+    none = ("~eval_set@eval_sets.shards", "~eval_set@eval_sets.sounds")
     with pytest.raises(UserError, match="eval_sets are none; expected one or more; add "):
         read_settings(OmegaConf.create(composed("evaluate", *base, *none)[0]))
     twice = ("~eval_set@eval_sets.shards", "+eval_set@eval_sets.more=sounds")
     settings, _ = read_settings(OmegaConf.create(composed("evaluate", *base, *twice)[0]))
-    with pytest.raises(UserError, match="eval_sets have the name 'sounds' twice; expected names of their own"):
-        list_items(settings)
+    assert list(list_items(settings)) == ["sounds", "more"]
+    one, other = settings.eval_sets.values()
+    with pytest.raises(
+        UserError, match="eval_sets.sounds is called 'sounds' as another is; expected a name of its own"
+    ):
+        by_name({"more": one, "sounds": other})
     with pytest.raises(UserError, match="noise 'wite' does not exist; .* did you mean 'white'"):
         Noise(kinds=["wite"], snrs_db=[0], max_items=1)
 
@@ -106,10 +117,40 @@ def test_each_noise_is_heard_at_each_ratio(tmp_path: Path) -> None:
     assert not dict(conditions(noise, [])) and not dict(conditions(replace(noise, kinds=[]), items))
 
 
-def test_captions_become_text_and_cues() -> None:
-    text, cues = read_captions(b"1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nworld\n")
+def test_captions_become_text_and_cues(tmp_path: Path) -> None:
+    timed, words, empty = (tmp_path / name for name in ("a.srt", "a.TXT", "a.vtt"))
+    timed.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n\n2\n00:00:03,000 --> 00:00:04,000\nworld\n")
+    text, cues = read_captions(str(timed))
     assert text == "Hello world" and cues[1] == Cue(start_ms=3000, end_ms=4000, text="world")
-    assert read_captions(b"Nur Text, ohne Zeiten.") == ("Nur Text, ohne Zeiten.", ())
+    words.write_text("JA\n\nUND NEIN\n")
+    assert read_captions(str(words)) == ("JA UND NEIN", ())
+    empty.write_text("WEBVTT")
+    with pytest.raises(
+        UserError, match=r"caption .*a\.vtt of an evaluation set holds no words \(empty: .*\); expected"
+    ):
+        read_captions(str(empty))
+    with pytest.raises(UserError, match=r"caption .*none\.vtt of an evaluation set is not there; expected the words"):
+        read_captions(str(tmp_path / "none.vtt"))
+
+
+def test_audio_that_is_not_there_is_told_before_anything_is_heard(tmp_path: Path) -> None:
+    openai.write(loaded().bundle(), tmp_path / "model.pt")
+    (tmp_path / "l.csv").write_text("audio,text,lang\nnone.wav,moja,sw\n")
+    given = (
+        "~eval_set@eval_sets.shards",
+        "+eval_set@eval_sets.mine=listing",
+        f"eval_sets.mine.listing={tmp_path}/l.csv",
+    )
+    settings, _ = read_settings(OmegaConf.create(composed("evaluate", f"checkpoint={tmp_path}/model.pt", *given)[0]))
+    with pytest.raises(UserError, match=r"set 'listing' has no audio .*none\.wav; expected what '1' sounds like; mend"):
+        list_items(settings)
+
+
+def test_hours_are_read_through_a_pointer_and_are_none_where_the_shards_are_away(tmp_path: Path) -> None:
+    shards = write_shards(tmp_path, windows(each=2), splits=["train"])
+    (tmp_path / "shards.json").write_text(json.dumps({"shards_uri": shards}))
+    assert hours_of(str(tmp_path / "shards.json")) == hours_of(shards) != {}
+    assert hours_of(str(tmp_path / "none.json")) == hours_of(str(tmp_path / "none")) == hours_of(None) == {}
 
 
 def test_items_are_spread_evenly() -> None:
@@ -151,6 +192,3 @@ def test_pictures_are_drawn_where_there_is_something_to_draw() -> None:
     drawn = hours_chart(by_language, hours, "wer", "basic-nfkc")
     assert drawn is not None and drawn == hours_chart(by_language, hours, "wer", "basic-nfkc")
     assert hours_chart(by_language, {}, "wer", "basic-nfkc") is None
-    spots = {"a": [Spot(name="x", value=1.0, low=0.9, high=1.2)], "b": [Spot(name="x", value=1.1, low=None, high=None)]}
-    assert spots_chart(spots, "wer").startswith(PNG)
-    assert curve_chart({"a": {0.5: [1.0, 1.2], 1.0: [0.9]}}, ("share", "wer")).startswith(PNG)

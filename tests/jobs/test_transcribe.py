@@ -16,7 +16,8 @@ import torch
 from omegaconf import OmegaConf
 
 from jobs import transcribe
-from jobs.transcribing.ablation import ladder, reference
+from jobs.evaluating.sets import read_captions
+from jobs.transcribing.ablation import caption_beside, ladder
 from jobs.transcribing.inputs import Item, find_items
 from model.decoding.longform import LongformOptions
 from model.formats import openai
@@ -98,11 +99,12 @@ def test_the_ablation_scores_each_heuristic(folder: Path, tmp_path: Path, capsys
     shutil.copy(folder / "audio/a.wav", tmp_path / "alone.wav")
     with pytest.raises(SystemExit):
         run(folder, f"{tmp_path}/alone.wav", tmp_path, "ablate=true")
-    assert "none of 1 files has captions beside it; expected NAME.vtt for NAME.mp3" in capsys.readouterr().err
+    assert "none of 1 files has captions beside it; expected for NAME.mp3 NAME with one of ('vtt'," in capsys.readouterr().err
 
 
 def test_references_are_the_captions_beside(folder: Path) -> None:
-    assert reference(folder / "audio/a.wav") == "One two three"
+    caption = caption_beside(str(folder / "audio/a.wav"))
+    assert caption is not None and read_captions(caption)[0] == "One two three"
 
 
 def test_files_folders_and_patterns_name_audio_once(folder: Path) -> None:
@@ -178,6 +180,29 @@ def test_a_corpus_is_transcribed_once_and_becomes_a_table(
         run(folder, inputs, tmp_path / "out", *given)
     assert "units to do" not in capsys.readouterr().err.replace("0 of 3 units to do", "")
     assert (tmp_path / "out/b.flac.txt").exists()
+
+
+def test_workers_elsewhere_are_given_whole_paths_and_a_person_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = ("checkpoint=a.ckpt", "inputs=[talks,s3://bucket/t.csv,/x/*.mp3]", "out='~/out'", "data_root=data")
+    cfg = OmegaConf.create(composed("transcribe", *given, "executor.address=head:6379")[0])
+    transcribe.settle_inputs(cfg)
+    assert (cfg.checkpoint, cfg.out) == (f"{tmp_path}/a.ckpt", str(Path.home() / "out"))
+    assert cfg.inputs == [f"{tmp_path}/talks", "s3://bucket/t.csv", "/x/*.mp3"]
+    told = f"every machine of the cluster has to see {tmp_path}/a.ckpt, {tmp_path}/talks, /x/*.mp3, {Path.home()}/out\n"
+    assert capsys.readouterr().out == told
+    alone = OmegaConf.create(composed("transcribe", *given[:1], "inputs=talks", "out=out", "data_root=data")[0])
+    alone.executor.address = None
+    transcribe.settle_inputs(alone)
+    assert (alone.inputs, capsys.readouterr().out) == ([f"{tmp_path}/talks"], "")
+
+
+def test_video_and_upper_case_are_found_in_folders(tmp_path: Path) -> None:
+    for name in ("a.MKV", "b.Mp4", "c.weba", "c.txt", "d.m4b"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [item.name for item in find_items(str(tmp_path))] == ["a.MKV", "b.Mp4", "c.weba", "d.m4b"]
 
 
 def test_files_of_one_name_are_refused(folder: Path, tmp_path: Path) -> None:

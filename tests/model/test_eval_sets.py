@@ -18,6 +18,8 @@ from model.eval_sets.public import CommonVoice, CoVoST2, Fleurs, LibriSpeech
 from model.eval_sets.shards import ShardSet
 from model.eval_sets.sounds import SOUNDS, SoundSet, make_sound
 from model.sample import Cue
+from pipeline import embedded_file
+from pipeline.decoder import decode
 from pipeline.errors import DataError, UserError
 from tests.model.tiny_shards import windows, write_shards
 
@@ -25,7 +27,12 @@ CUE = Cue(start_ms=0, end_ms=100, text="read")
 
 
 def items(one: EvalSet) -> list[EvalItem]:
-    return list(one.items(lambda data: (data.decode(), (CUE,) if data.startswith(b"WEBVTT") else ())))
+    return list(one.items(read))
+
+
+def read(uri: str) -> tuple[str, tuple[Cue, ...]]:
+    text = Path(uri).read_text(encoding="utf-8")
+    return text, (CUE,) if text.startswith("WEBVTT") else ()
 
 
 def told(found: Sequence[EvalItem]) -> list[tuple[str, str, str, str]]:
@@ -62,6 +69,7 @@ def test_librispeech_is_read_by_chapter(tmp_path: Path) -> None:
     ]
     assert {item.recording_id for item in found} == {"61-70968"}
     assert [len(item.hear()) // 16 for item in found] == [250, 300]
+    assert found[0].audio_uri == f"{root}/test-clean/61/70968/61-70968-0000.flac"
     with pytest.raises(UserError, match=r"holds no \.trans\.txt; expected LibriSpeech's SPLIT/SPEAKER/CHAPTER"):
         items(LibriSpeech(root=root, split="dev-clean"))
 
@@ -91,6 +99,19 @@ def test_fleurs_is_read_by_its_own_language_names(fleurs: str) -> None:
 def test_fleurs_translates_to_the_english_sentence_of_the_same_number(fleurs: str) -> None:
     found = items(Fleurs(root=fleurs, split="test", languages=["sw_ke"], task="translate"))
     assert told(found) == [("sw_ke/b.wav", "sw", "translate", "Hello, world.")]
+    with pytest.raises(UserError, match="task 'transalte' does not exist; .*; did you mean 'translate'"):
+        Fleurs(root=fleurs, split="test", languages=None, task="transalte")  # type: ignore[arg-type]
+
+
+def test_a_set_without_a_language_is_told(fleurs: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"no language has a table .*/LANG/dev\.tsv; expected some to have; mend root, split"
+    ):
+        items(Fleurs(root=fleurs, split="dev", languages=None, task="transcribe"))
+    with pytest.raises(UserError, match=r"languages 'es' is one word; expected a list; write languages=\[es\]"):
+        items(CommonVoice(root=str(tmp_path), split="test", languages="es"))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"no language has a table .*/LANG/covost_v2\.LANG_en\.test\.tsv"):
+        items(CoVoST2(root=str(tmp_path), split="test", languages=[]))
 
 
 def test_common_voice_and_covost_share_their_clips(tmp_path: Path) -> None:
@@ -118,6 +139,11 @@ def test_tables_of_another_layout_are_mistakes(tmp_path: Path) -> None:
         items(CommonVoice(root=root, split="test", languages=["es"]))
     with pytest.raises(UserError, match=r"lacks columns \[\] or rows"):
         items(CommonVoice(root=root, split="dev", languages=["es"]))
+    (tmp_path / "es/cut.tsv").write_text("client_id\tpath\tsentence\nx\t1.mp3\n")
+    with pytest.raises(
+        UserError, match=r"row \['x', '1.mp3'\] of .*cut\.tsv is cut short; expected columns .*; mend the set"
+    ):
+        items(CommonVoice(root=root, split="cut", languages=["es"]))
     with pytest.raises(UserError, match=r"has no file .*train\.tsv; expected it in this layout; mend root or split"):
         items(CommonVoice(root=root, split="train", languages=["es"]))
 
@@ -138,11 +164,21 @@ def test_a_folder_takes_captions_beside_audio_and_languages_from_names(tmp_path:
     ]
     assert [item.cues for item in found] == [(CUE,), ()]
     assert {item.lang for item in items(FolderSet(name="mine", root=root, lang="es", task="translate"))} == {"es"}
-    with pytest.raises(UserError, match="set 'mine' has no audio with a text beside it in .*; expected NAME.vtt"):
+    with pytest.raises(
+        UserError, match="set 'mine' has no audio with a text beside it in .*; expected NAME.vtt or NAME.txt"
+    ):
         items(FolderSet(name="mine", root=str(tmp_path / "none"), lang=None, task="transcribe"))
     (tmp_path / "two.am.srt").rename(tmp_path / "two.srt")
     with pytest.raises(UserError, match=r"language '' of .*two\.wav is none; expected a code such as 'sw'"):
         items(FolderSet(name="mine", root=root, lang=None, task="transcribe"))
+
+
+def test_a_folder_in_which_nobody_speaks_needs_no_texts(tmp_path: Path) -> None:
+    root = write(tmp_path, {"rain.wav": "200", "wind.flac": "300"})
+    found = items(FolderSet(name="quiet", root=root, lang=None, task="no_speech"))
+    assert told(found) == [("rain.wav", "und", "no_speech", ""), ("wind.flac", "und", "no_speech", "")]
+    with pytest.raises(UserError, match="task 'quiet' does not exist; have "):
+        FolderSet(name="quiet", root=root, lang=None, task="quiet")  # type: ignore[arg-type]
 
 
 def test_listings_of_every_format_say_the_same(tmp_path: Path) -> None:
@@ -164,14 +200,36 @@ def test_listings_of_every_format_say_the_same(tmp_path: Path) -> None:
 def test_rows_of_a_listing_need_audio_and_a_text(tmp_path: Path) -> None:
     (tmp_path / "c.srt").write_text("captions")
     path = tmp_path / "l.jsonl"
-    path.write_text('{"audio": "a.wav", "caption": "c.srt"}\n{"audio": "a.wav"}\n')
-    one = ListingSet(name="list", listing=str(path), lang="sw", task="transcribe")
-    read = one.items(lambda data: (data.decode(), ()))
-    assert next(read).text == "captions"
-    with pytest.raises(UserError, match=r"row 2 of .* has columns \['audio'\]; expected audio, and text or caption"):
-        next(read)
-    with pytest.raises(UserError, match=r"listing .*none\.csv does not exist; expected \.jsonl"):
-        items(ListingSet(name="list", listing=str(tmp_path / "none.csv"), lang=None, task="transcribe"))
+    path.write_text('{"audio_filepath": "a.wav", "transcript": "c.srt"}\n\n{"audio": "a.wav"}\n')
+    one = ListingSet(name="list", listing=str(path), lang="sw", task="transcribe").items(read)
+    assert next(one).text == "captions"
+    with pytest.raises(UserError, match=r"row 3 of .* has columns \['audio'\]; expected audio, and text or caption"):
+        next(one)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "none.csv",
+            None,
+            r"listing .*none\.csv is not there; expected a \.jsonl, \.csv, \.tsv or \.parquet; mend the path",
+        ),
+        ("l.doc", "x", r"listing .*l\.doc is not there; expected a \.jsonl"),
+        ("l.jsonl", "\n", r"listing .* has no rows; expected audio and its text in each; mend the listing"),
+        (
+            "l.jsonl",
+            "{oops\n",
+            r"row 1 of .* cannot be read: no JSON object: .*; expected audio and its text; mend the row",
+        ),
+        ("l.csv", "audio,text\na.wav,moja\n", r"language '' of row 2 of .* is none; expected a code such as 'sw'"),
+    ],
+)
+def test_a_listing_that_cannot_be_read_is_told(tmp_path: Path, name: str, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message):
+        items(ListingSet(name="list", listing=str(tmp_path / name), lang=None, task="transcribe"))
 
 
 def test_a_split_of_shards_gives_each_window_once(tmp_path: Path) -> None:
@@ -185,6 +243,22 @@ def test_a_split_of_shards_gives_each_window_once(tmp_path: Path) -> None:
     ]
     assert len(found) == len({item.item_id for item in found}) == 8
     assert [len(item.hear()) // 16 for item in found[:2]] == [300, 400]
+    for item in found:
+        stored = decode(embedded_file.read(str(item.audio_uri))).samples
+        assert (stored == item.hear()).all()
+    assert items(ShardSet(shards=None, split="validation")) == []
+
+
+def test_a_pointer_leads_to_the_shards_of_its_own_data_root(tmp_path: Path) -> None:
+    shards = write_shards(tmp_path / "moved/artifacts", windows(each=2))
+    pointer = tmp_path / "moved/latest/shards.json"
+    pointer.parent.mkdir()
+    pointer.write_text(json.dumps({"shards_uri": "data/" + shards.removeprefix(f"{tmp_path}/moved/")}))
+    assert len(items(ShardSet(shards=str(pointer), split="validation"))) == 8
+    with pytest.raises(
+        UserError, match="shards .*/nowhere are not there, or not finished; expected a folder that ingest"
+    ):
+        items(ShardSet(shards=f"{tmp_path}/nowhere", split="validation"))
 
 
 def test_sounds_are_loud_and_the_same_each_time() -> None:

@@ -15,7 +15,7 @@ from jobs.running.flow import Flow
 from pipeline import artifact
 from pipeline.artifact import Artifact
 from pipeline.dedup.config import DedupConfig
-from pipeline.dedup.evals import list_eval_items
+from pipeline.dedup.evals import HeldOut, eval_stage, item_parts
 from pipeline.dedup.stage import dedup_stages
 from pipeline.schema import CANDIDATE, RECORDING, SEGMENT, SOUND_PRINT, TEXT_LANGUAGE
 
@@ -73,15 +73,21 @@ def clusters(root: Path, parts: Sequence[Sequence[Recording]], **changed: Any) -
 
 
 def run(
-    root: Path, parts: Sequence[Sequence[Recording]], executor: Executor | None = None, **changed: Any
+    root: Path,
+    parts: Sequence[Sequence[Recording]],
+    executor: Executor | None = None,
+    evals: Sequence[HeldOut] = (),
+    **changed: Any,
 ) -> dict[str, Artifact]:
-    """Run all stages over some parts."""
+    """Run all stages over some parts, keeping evaluation items out."""
     flow = Flow(root_uri=str(root), blobs_uri="", executor=executor or SerialExecutor(), progress=lambda *_: None)
     config = DedupConfig(**{**SETTINGS, **changed})
     made = {name: flow.publish_source(name, [table(part) for part in parts]) for name, table in _TABLES.items()}
-    if config.eval_sets:
-        made["eval_item"] = flow.publish_source("eval_item", list_eval_items(config.eval_sets))
-    return flow.run(dedup_stages(config), made)
+    stages = dedup_stages(config, has_eval_sets=bool(evals))
+    if evals:
+        made["eval_item"] = flow.publish_source("eval_item", list(item_parts(evals)))
+        stages = [eval_stage(config), *stages]
+    return flow.run(stages, made)
 
 
 def _candidates(part: Sequence[Recording]) -> pa.Table:

@@ -14,6 +14,7 @@ import pytest
 from jobs.running.executor import Done
 from pipeline import artifact, store, unions
 from pipeline.dedup import sign
+from pipeline.dedup.evals import HeldOut
 from pipeline.dedup.tables import DEDUP_TABLES
 from pipeline.errors import DataError
 from pipeline.stage import Unit
@@ -174,19 +175,18 @@ class Killed(BaseException):
     """What no retry catches."""
 
 
-def with_evals(root: Path) -> tuple[list[Recording], dict[str, str]]:
-    """Return CORPUS and one recording more, which holds a line of the evaluation set that is returned too."""
-    root.mkdir()
-    (root / "lines.txt").write_text(words("e", 20))
-    return [*CORPUS, Recording(name="tainted", texts=("so " + words("e", 20),))], {"lines": str(root)}
+def with_evals() -> tuple[list[Recording], list[HeldOut]]:
+    """Return CORPUS and one recording more, which holds the evaluation item that is returned too."""
+    item = HeldOut(eval_set="lines", item="1", text=words("e", 20), audio_uri=None)
+    return [*CORPUS, Recording(name="tainted", texts=("so " + words("e", 20),))], [item]
 
 
 def test_a_kill_at_any_write_is_resumed_to_the_same_bytes_in_every_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    corpus, eval_sets = with_evals(tmp_path / "evals")
+    corpus, evals = with_evals()
     parts = [corpus[:3], corpus[3:]]
-    expected = run(tmp_path / "whole", parts, eval_sets=eval_sets)
+    expected = run(tmp_path / "whole", parts, evals=evals)
     publish, killed = store.publish, set[tuple[str, str]]()
 
     def dying(uri: str, data: bytes) -> None:
@@ -202,7 +202,7 @@ def test_a_kill_at_any_write_is_resumed_to_the_same_bytes_in_every_stage(
     made = None
     while made is None:
         with contextlib.suppress(Killed):
-            made = run(tmp_path / "killed", parts, eval_sets=eval_sets)
+            made = run(tmp_path / "killed", parts, evals=evals)
     assert killed == {(name, kind) for name in made_by_dedup for kind in ("part", "_receipts", "_MANIFEST.json")}
     assert all(_bytes(made[name]) == _bytes(expected[name]) for name in made)
 
@@ -220,10 +220,10 @@ class TwoAtOnce:
 
 
 def test_workers_and_their_order_change_no_byte(tmp_path: Path) -> None:
-    corpus, eval_sets = with_evals(tmp_path / "evals")
+    corpus, evals = with_evals()
     parts = [corpus[:2], corpus[2:3], corpus[3:]]
-    one = run(tmp_path / "one", parts, eval_sets=eval_sets)
-    two = run(tmp_path / "two", parts, TwoAtOnce(), eval_sets=eval_sets)
+    one = run(tmp_path / "one", parts, evals=evals)
+    two = run(tmp_path / "two", parts, TwoAtOnce(), evals=evals)
     assert one.keys() == two.keys() >= {"contamination", *DEDUP_TABLES}
     assert all(_bytes(one[name]) == _bytes(two[name]) for name in one)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from pipeline.audio import SAMPLE_RATE, to_flac
+from pipeline import embedded_file
+from pipeline.audio import SAMPLE_RATE, decode_bytes, to_flac
 from pipeline.dedup.config import DedupConfig
-from pipeline.dedup.evals import list_eval_items
+from pipeline.dedup.evals import HeldOut, item_parts
 from pipeline.dedup.shingles import grams_of
 from pipeline.dedup.sound import sound_codes
 from pipeline.errors import DataError, UserError
+from pipeline.tar import TarBuilder
 from tests.pipeline.dedup.corpus import SETTINGS, Recording, clusters, run, words
 
 
@@ -32,30 +33,16 @@ def babble(seed: int, seconds: float = 6.0) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture(scope="module")
-def sets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    folder = tmp_path_factory.mktemp("evals")
-    (folder / "long.txt").write_text(words("e", 40) + "\n\n" + words("s", 9) + "\nToo short to tell.\n")
-    (folder / "clip.flac").write_bytes(to_flac(babble(1)))
-    (folder / "README").write_text("no item")
-    manifest = folder / "more.jsonl"
-    manifest.write_text(json.dumps({"text": words("m", 20), "audio": "clip.flac"}) + "\n")
-    return {"folder": str(folder), "listed": str(manifest)}
-
-
-def test_a_folder_gives_lines_and_audio_and_a_manifest_its_rows(sets: dict[str, str]) -> None:
-    [items] = list_eval_items(sets)
-    found = [(row["eval_set"], row["item"], bool(row["text"]), bool(row["audio_uri"])) for row in items.to_pylist()]
-    assert found == [
-        ("folder", "clip.flac", False, True),
-        ("folder", "long.txt#line=1", True, False),
-        ("folder", "long.txt#line=3", True, False),
-        ("folder", "long.txt#line=4", True, False),
-        ("listed", "line=1", True, True),
-    ]
+def items(tmp_path_factory: pytest.TempPathFactory) -> list[HeldOut]:
+    clip = tmp_path_factory.mktemp("evals") / "clip.flac"
+    clip.write_bytes(to_flac(babble(1)))
+    texts = {"long": words("e", 40), "brief": words("s", 9), "tiny": "Too short to tell."}
+    read = [HeldOut(eval_set="read", item=name, text=text, audio_uri=None) for name, text in texts.items()]
+    return [*read, HeldOut(eval_set="heard", item="clip", text=words("m", 20), audio_uri=str(clip))]
 
 
 def test_words_in_a_row_or_a_sound_taint_a_recording_and_all_its_duplicates(
-    tmp_path: Path, sets: dict[str, str]
+    tmp_path: Path, items: list[HeldOut]
 ) -> None:
     holds_sound = np.concatenate([sound_codes(babble(3)), sound_codes(babble(1))])
     part = [
@@ -67,21 +54,78 @@ def test_words_in_a_row_or_a_sound_taint_a_recording_and_all_its_duplicates(
         Recording(name="copy", audio="copied"),
         Recording(name="unheard", codes=sound_codes(babble(2))),
     ]
-    rows = clusters(tmp_path, [part[:3], part[3:]], eval_sets=sets)
-    found = {name: row["eval_item"] for name, row in rows.items() if row["eval_set"]}
-    assert found == {"row": "long.txt#line=1", "whole": "long.txt#line=3", "heard": "clip.flac", "copy": "clip.flac"}
+    rows = clusters(tmp_path, [part[:3], part[3:]], evals=items)
+    found = {name: (row["eval_set"], row["eval_item"]) for name, row in rows.items() if row["eval_set"]}
+    sound = ("heard", "clip")
+    assert found == {"row": ("read", "long"), "whole": ("read", "brief"), "heard": sound, "copy": sound}
     assert (rows["row"]["eval_method"], rows["row"]["eval_overlap"]) == ("ngram", pytest.approx(1 / 28))
     assert (rows["copy"]["eval_method"], rows["copy"]["eval_overlap"]) == ("audio_fingerprint", 1.0)
-    strict = clusters(tmp_path, [part[:3], part[3:]], eval_sets=sets, min_sound_coverage=1.0, min_eval_words=10)
+    strict = clusters(tmp_path, [part[:3], part[3:]], evals=items, min_sound_coverage=1.0, min_eval_words=10)
     assert {name for name, row in strict.items() if row["eval_set"]} == {"row", "heard", "copy"}
     with pytest.raises(DataError, match="loses 4 of 7 recordings as duplicates or evaluation data"):
-        run(tmp_path / "strict", [part[:3], part[3:]], eval_sets=sets, max_source_loss=0.5)
+        run(tmp_path / "strict", [part[:3], part[3:]], evals=items, max_source_loss=0.5)
 
 
-def test_half_of_an_evaluation_item_taints_nothing(tmp_path: Path, sets: dict[str, str]) -> None:
+def test_half_of_an_evaluation_item_taints_nothing(tmp_path: Path, items: list[HeldOut]) -> None:
     half = sound_codes(babble(1))[:90]
-    rows = clusters(tmp_path, [[Recording(name="half", codes=half)]], eval_sets=sets)
+    rows = clusters(tmp_path, [[Recording(name="half", codes=half)]], evals=items)
     assert rows["half"]["eval_set"] is None
+
+
+def test_an_utterance_too_short_to_be_heard_is_known_sample_for_sample(tmp_path: Path) -> None:
+    clip = tmp_path / "yes.flac"
+    clip.write_bytes(to_flac(babble(1, seconds=0.4)))
+    item = HeldOut(eval_set="words", item="yes", text="Yes.", audio_uri=str(clip))
+    same = decode_bytes(clip.read_bytes(), 1000).pcm_sha256
+    part = [
+        Recording(name="same", pcm=same),
+        Recording(name="other"),
+        Recording(name="unheard", facts={"pcm_sha256": None}),
+    ]
+    rows = clusters(tmp_path / "run", [part], evals=[item])
+    assert {name: row["eval_method"] for name, row in rows.items()} == {
+        "same": "exact_pcm",
+        "other": None,
+        "unheard": None,
+    }
+
+
+def test_an_utterance_is_found_wherever_its_frames_fall(tmp_path: Path) -> None:
+    whole = babble(1, seconds=8.0)
+    starts = [20_000 + 64 * step for step in range(8)]  # an eighth of a frame apart
+    items = []
+    for start in starts:
+        path = tmp_path / f"{start}.flac"
+        path.write_bytes(to_flac(whole[start : start + 2 * SAMPLE_RATE]))
+        items.append(HeldOut(eval_set="cut", item=str(start), text="", audio_uri=str(path)))
+    found = [
+        clusters(tmp_path / item.item, [[Recording(name="long", codes=sound_codes(whole))]], evals=[item])["long"]
+        for item in items
+    ]
+    assert [row["eval_item"] for row in found] == [str(start) for start in starts]
+
+
+def test_an_item_in_a_tar_is_heard_there(tmp_path: Path) -> None:
+    builder = TarBuilder()
+    for number in (1, 2):
+        builder.add(f"item-{number}", {"flac": to_flac(babble(number)), "json": b"{}"})
+    (tmp_path / "0.tar").write_bytes(builder.finish())
+    uri = embedded_file.in_tar(f"{tmp_path}/0.tar", "item-2.flac", builder.offsets[1])
+    item = HeldOut(eval_set="shards", item="2", text="", audio_uri=uri)
+    part = [Recording(name=f"r{number}", codes=sound_codes(babble(number))) for number in (1, 2)]
+    rows = clusters(tmp_path / "run", [part], evals=[item])
+    assert {name: row["eval_item"] for name, row in rows.items()} == {"r1": None, "r2": "2"}
+
+
+def test_items_come_in_parts_and_a_changed_file_is_another_row(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.flac"
+    clip.write_bytes(b"one")
+    many = [HeldOut(eval_set="s", item=str(number), text="", audio_uri=str(clip)) for number in range(300)]
+    before = list(item_parts(iter(many)))
+    assert [part.num_rows for part in before] == [256, 44]
+    clip.write_bytes(b"other")
+    assert before[1] != list(item_parts(many))[1]
+    assert [part.num_rows for part in item_parts([])] == [0]
 
 
 @pytest.mark.parametrize(
@@ -102,14 +146,18 @@ def test_n_grams_are_of_words_or_twice_as_many_characters_and_short_texts_are_wh
     assert (found_size, len(grams)) == (size, num)
 
 
-def test_a_set_without_items_or_with_broken_audio_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="evaluation set 'gone' has no items at .*; expected a folder .*eval_sets"):
-        list_eval_items({"gone": str(tmp_path / "gone")})
-    with pytest.raises(UserError, match="evaluation set 'gone' has no items at"):
-        list_eval_items({"gone": str(tmp_path / "gone.jsonl")})
+def test_audio_that_is_not_there_or_broken_is_told(tmp_path: Path) -> None:
+    gone = HeldOut(eval_set="gone", item="1", text="", audio_uri=str(tmp_path / "gone.flac"))
+    with pytest.raises(
+        UserError, match=r"evaluation set 'gone' has no audio .*gone.flac; expected what '1' sounds like"
+    ):
+        list(item_parts([gone]))
     (tmp_path / "broken.flac").write_bytes(b"fLaC but no more")
-    with pytest.raises(UserError, match="evaluation audio .*broken.flac' does not decode: .*; mend the set"):
-        run(tmp_path / "run", [[Recording(name="a")]], eval_sets={"broken": str(tmp_path)})
+    broken = HeldOut(eval_set="broken", item="1", text="", audio_uri=str(tmp_path / "broken.flac"))
+    with pytest.raises(
+        UserError, match=r"evaluation audio .*broken.flac cannot be kept out: .*; mend the set, or take"
+    ):
+        run(tmp_path / "run", [[Recording(name="a")]], evals=[broken])
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,9 @@ def test_links_out_of_a_contribution_are_not_followed(tmp_path: Path) -> None:
 def test_audio_without_a_caption_says_which_is_expected(tmp_path: Path) -> None:
     folder = contribution(tmp_path)
     (folder / "story.sw.vtt").unlink()
-    assert only(tmp_path).status_detail == "story.mp3 has no caption; expected story.vtt or .srt beside it"
+    assert only(tmp_path).status_detail == (
+        "story.mp3 has no caption; expected its name with .vtt, .srt or .txt beside it"
+    )
     assert only(tmp_path, captioned_only=False, language="sw").declared_lang == "sw"
 
 

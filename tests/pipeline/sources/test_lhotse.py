@@ -155,7 +155,7 @@ def test_a_damaged_manifest_keeps_what_came_before(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_is_a_bomb_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.sources.unpacked.FREE_BYTES", 1 << 20)
+    monkeypatch.setattr("pipeline.unpacked.FREE_BYTES", 1 << 20)
     write_lines(tmp_path / "cuts.jsonl.gz", [" " * (32 << 20)])
     [found] = list_all(LhotseSource(root=str(tmp_path)))
     assert found.status_detail is not None

@@ -18,7 +18,7 @@ from pipeline.page import Page, Read, Reader
 from pipeline.schema import CANDIDATE
 from pipeline.sources.candidates import Candidates
 from pipeline.sources.discover import Discover, Row, seed_parts
-from pipeline.sources.folder import FolderSource, declared_lang
+from pipeline.sources.folder import FolderSource
 from pipeline.sources.found import Found, Seed, Source, read_ok
 from pipeline.sources.listing import ListingSource
 from pipeline.stage import PART, Context
@@ -60,19 +60,13 @@ def test_a_pattern_marks_what_machines_spoke_in_a_folder(
         list(replace(source, synthetic="tss/*").find(str(tmp_path), Path.read_bytes))  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize(
-    ("audio", "text", "expected"),
-    [
-        ("en-00.mp3", "en-00.vtt", "en"),
-        ("talk.mp3", "talk.es.vtt", "es"),
-        ("sw/talk.mp3", None, "sw"),
-        ("en.mp3", None, None),
-        ("is-it-so.mp3", None, "is"),
-        ("talk.mp3", "talk.vtt", None),
-    ],
-)
-def test_the_declared_language_is_read_off_names(audio: str, text: str | None, expected: str | None) -> None:
-    assert declared_lang(Path(audio), Path(text) if text else None) == expected
+def test_a_text_beside_audio_is_taken_as_words_and_hidden_files_are_not_seen(tmp_path: Path) -> None:
+    for name in ("a.MP4", "a.txt", "._a.MP4", ".cache/b.mp3"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    [found] = FolderSource(root=str(tmp_path)).find(str(tmp_path), Path.read_bytes)  # pyright: ignore[reportArgumentType]
+    assert (found.audio_url, found.text_url) == (f"{tmp_path}/a.MP4", f"{tmp_path}/a.txt")
+    assert (found.text_format, found.title) == ("text", "a")
 
 
 def test_a_listing_takes_relative_addresses_from_where_it_lies() -> None:

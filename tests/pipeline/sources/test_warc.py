@@ -135,7 +135,7 @@ def test_a_flipped_bit_ends_the_archive_with_a_row(tmp_path: Path) -> None:
 
 
 def test_an_archive_that_is_a_bomb_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.sources.unpacked.FREE_BYTES", 1 << 20)
+    monkeypatch.setattr("pipeline.unpacked.FREE_BYTES", 1 << 20)
     rows = archive(tmp_path, page(URL), record(f"{URL}/2", b"\0" * (64 << 20), "resource"), page(f"{URL}/3"))
     assert [row.status for row in rows] == ["ok", "bomb"]
 

@@ -16,13 +16,22 @@ from typing import Any, BinaryIO, NoReturn, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.sources.address import suffix_of
-from pipeline.sources.unpacked import DAMAGE, open_unpacked
+from pipeline.suffixes import suffix_of
+from pipeline.unpacked import DAMAGE, open_unpacked
 
 FORMATS = frozenset({"jsonl", "json", "ndjson", "csv", "tsv", "parquet"})
 MAX_LINE_BYTES = 16 << 20  # a whole recording's supervisions may stand on one line
 MAX_SECONDS = 10_000_000.0
 _BATCH_ROWS = 1024
+
+# What people call the columns of a listing, the plainest first.
+AUDIO_COLUMNS = (
+    *("audio_url", "audio", "audio_uri", "audio_filepath", "audio_path", "file_name", "path", "uri"),
+    *("media_url", "url"),
+)
+CAPTION_COLUMNS = ("text_url", "caption", "caption_url", "captions", "transcript", "transcript_url", "subtitles")
+TEXT_COLUMNS = ("text", "transcription", "sentence")
+LANG_COLUMNS = ("language", "lang", "locale", "declared_lang")
 
 Values = Mapping[str, Any]
 
