@@ -5,6 +5,7 @@ A defect says where it is (`bad_ms`, in the audio's time), so that windows it do
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,11 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.annotate.agreement import margin
 from pipeline.audio import SAMPLE_RATE, SAMPLES_PER_MS, Samples
 from pipeline.sources.embedded.captions import Cue, write_captions
 from pipeline.sources.embedded.encoding import encode
 from pipeline.sources.embedded.room import background
 
+ALIKE = 0.3  # of margin: lines that are nearer are the same sentence in other words
 SHARES = (0.7, 0.85, 1.0)  # of the lines, in one run
 _MARKS = re.compile(r"[^\w\s]")
 _CREDITS = {
@@ -24,6 +27,11 @@ _CREDITS = {
     "es": ("Subtítulos realizados por la comunidad de Amara.org", "Gracias por ver el video", "¡Suscríbete al canal!"),
     "sw": ("Manukuu na Amina Juma", "Asanteni kwa kutazama", "Jiandikishe kwenye chaneli yangu"),
     "am": ("ትርጉም፦ አበበ ከበደ", "ስለተመለከታችሁ እናመሰግናለን።", "ሰብስክራይብ ያድርጉ"),
+    "fr": ("Sous-titres réalisés par Jean Petit", "Merci d'avoir regardé cette vidéo !", "Abonnez-vous à la chaîne"),
+    "it": ("Sottotitoli a cura di Marco Rossi", "Grazie per aver guardato il video", "Iscrivetevi al nostro canale"),
+    "nl": ("Ondertiteld door Jan de Vries", "Bedankt voor het kijken!", "Abonneer je op mijn kanaal"),
+    "ru": ("Субтитры сделал Иван Иванов", "Спасибо за просмотр!", "Подписывайтесь на канал!"),
+    "cs": ("Titulky vytvořil Jan Novák", "Děkujeme za sledování!", "Přihlaste se k odběru kanálu"),
 }
 _TAGS = ("[Music]", "(applause)", "♪♪")
 
@@ -140,20 +148,20 @@ def stretched(take: Recording, strength: int, aid: Help) -> Recording:
 
 
 def truncated(take: Recording, strength: int, aid: Help) -> Recording:
-    """Cut each line's text: to its first half, third or fifth."""
+    """Cut each line's text: to its first half, third or fifth; a line of one word has no parts."""
     share = (0.5, 0.35, 0.2)[strength]
-    return _retimed(take, [replace(cue, text=_head(cue.text, share)) for cue in take.cues])
+    cut = [replace(cue, text=_head(cue.text, share)) for cue in take.cues]
+    edges = [0, *(cue.end_ms for cue in take.cues[:-1]), take.duration_ms]
+    spans = zip(take.cues, edges[:-1], edges[1:], strict=True)
+    return replace(take, cues=tuple(cut), bad_ms=tuple(span for cue, *span in spans if len(cue.text.split()) > 1))
 
 
 def padded(take: Recording, strength: int, aid: Help) -> Recording:
     """Write more than is said: twice, three or four times as much."""
     own = [other for other in aid.others if other.claimed_lang == take.claimed_lang and other.key != take.key]
     spare = [cue.text for other in own for cue in other.cues]
-    extra = (2, 3, 4)[strength] - 1
-    chosen = (" ".join(str(line) for line in aid.rng.choice(spare, extra, replace=False)) for _ in take.cues)
-    return _retimed(
-        take, [replace(cue, text=f"{cue.text} {more}") for cue, more in zip(take.cues, chosen, strict=True)]
-    )
+    times = (2, 3, 4)[strength]
+    return _retimed(take, [replace(cue, text=_padded(cue.text, times, spare, aid.rng)) for cue in take.cues])
 
 
 def wrong_language(take: Recording, strength: int, aid: Help) -> Recording | None:
@@ -227,9 +235,11 @@ def dead(take: Recording, strength: int, aid: Help) -> Recording:
     return replace(take, samples=samples, bad_ms=((first_ms, last_ms),))
 
 
-def credit_lines(take: Recording, strength: int, aid: Help) -> Recording:
+def credit_lines(take: Recording, strength: int, aid: Help) -> Recording | None:
     """Show credits and thanks in place of lines."""
-    lines = _CREDITS[take.claimed_lang]
+    lines = _CREDITS.get(take.claimed_lang)
+    if lines is None:
+        return None  # nobody has written such lines in this language yet
     return _reworded(take, strength, aid, lambda line: lines[len(line) % len(lines)])
 
 
@@ -293,8 +303,10 @@ def _run(length: int, share: float, rng: np.random.Generator) -> tuple[int, int]
 
 
 def _alike(line: str, others: Sequence[str], rng: np.random.Generator) -> str:
-    """Choose another line of about the same length."""
-    nearest = sorted((other for other in others if other != line), key=lambda other: abs(len(other) - len(line)))[:5]
+    """Choose another line of about the same length, and no variant of it where there are others."""
+    by_length = sorted((other for other in others if other != line), key=lambda other: abs(len(other) - len(line)))
+    strange = (other for other in by_length if (margin(line, other) or 0.0) < ALIKE)
+    nearest = list(itertools.islice(strange, 5)) or by_length[:5]
     return nearest[int(rng.integers(len(nearest)))]
 
 
@@ -312,4 +324,13 @@ def _bare(line: str) -> str:
 
 def _head(line: str, share: float) -> str:
     words = line.split()
-    return " ".join(words[: max(1, round(len(words) * share))]).rstrip(".,።፣") + line[-1]
+    head = " ".join(words[: max(1, round(len(words) * share))])
+    return head if head == line or not _MARKS.match(line[-1]) else head.rstrip(".,።፣") + line[-1]
+
+
+def _padded(line: str, times: int, spare: Sequence[str], rng: np.random.Generator) -> str:
+    """Add other lines until the text is so many times as long."""
+    text = line
+    while len(text) < times * len(line):
+        text = f"{text} {spare[int(rng.integers(len(spare)))]}"
+    return text

@@ -29,6 +29,7 @@ from pipeline.stage import PART, Context, Stage
 
 BAD_SHARE, CLEAN_SHARE = 0.8, 0.05  # of a window; between the two it is neither
 MIN_SPAN_MS = 1
+WHOLE = ("lower_case", "upper_case")  # a document's habit: its untouched windows are judged with it, and not scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,8 @@ def _outcome(recording: Recording, segment: Mapping[str, Any], reasons: Sequence
     if CLEAN_SHARE < share < BAD_SHARE:
         return
     is_bad = share >= BAD_SHARE
+    if not is_bad and recording.defect in WHOLE:
+        return
     # Speech in another language that is routed by what is heard is put right, not let through.
     is_mended = is_bad and recording.defect == "wrong_audio" and lang == recording.spoken_lang
     yield Outcome(

@@ -26,7 +26,7 @@ class BoilerplateAnnotator:
     """Weigh the boilerplate and the sound tags of each window."""
 
     NAME: ClassVar[str] = "boilerplate"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.BOILERPLATE
     NEEDS_AUDIO: ClassVar[bool] = False
 

@@ -59,7 +59,7 @@ class StatsSpoken:
     """Describe the sound of what is captioned, at most two minutes of each recording."""
 
     NAME: ClassVar[str] = "spoken"
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     SCHEMA: ClassVar[pa.Schema] = schema.SPOKEN
     NEEDS_AUDIO: ClassVar[bool] = True
 

@@ -19,9 +19,12 @@ FRAME, HOP = 400, 160  # 25 ms every 10 ms, Whisper's
 BLOCK = 512  # frames at once: they stay in the cache
 MAX_SECONDS = 60  # of speech; more tells little more, and costs
 MIN_FRAMES = 300  # 3 s of speech
+MIN_SOUNDING = 0.5  # of captioned time: 7 s left of a dead stream were heard as another language at 0.98 (2026-11)
 BAND_HZ = (200.0, 3400.0)  # what a telephone lets through
 NUM_BANDS, NUM_CEPSTRA = 24, 12
 LAGS = (3, 6)  # frames: half a sound, a sound
+_POWER = 1e-10  # added before the logarithm
+_SILENCE = float(np.log(_POWER)) + 1.0  # a frame without any sound
 
 Floats = NDArray[np.float32]
 
@@ -33,12 +36,14 @@ def num_stats() -> int:
 
 
 def spoken_stats(samples: Samples, regions_ms: Sequence[tuple[int, int]]) -> Floats | None:
-    """Describe the speech within the regions; None with less than three seconds of it."""
+    """Describe the speech within the regions; None with less than three seconds of it, or mostly digital silence."""
     pieces = [samples[start_ms * SAMPLES_PER_MS : end_ms * SAMPLES_PER_MS] for start_ms, end_ms in regions_ms]
     speech = np.concatenate([*pieces, np.zeros(0, np.float32)])[: MAX_SECONDS * SAMPLE_RATE]
     if len(speech) < FRAME + MIN_FRAMES * HOP:
         return None
     cepstra = _cepstra(speech)
+    if len(cepstra) < MIN_FRAMES:
+        return None
     cepstra = (cepstra - cepstra.mean(axis=0)) / (cepstra.std(axis=0) + 1e-6)
     deltas = [cepstra[2 * lag :] - cepstra[: -2 * lag] for lag in LAGS]
     longest = max(LAGS)
@@ -59,7 +64,11 @@ def _cepstra(speech: Samples) -> Floats:
     _, _, cosines = _constants()
     loud = np.concatenate([_loudness(frames[at : at + BLOCK]) for at in range(0, num, BLOCK)])
     voiced = loud.mean(axis=1)
-    kept = loud[voiced > np.percentile(voiced, 90) - 6.0]  # 26 dB below the loud ones: pauses the regions hold
+    sounding = loud[voiced > _SILENCE]
+    if len(sounding) < MIN_SOUNDING * num:
+        return np.zeros((0, NUM_CEPSTRA), np.float32)
+    voiced = sounding.mean(axis=1)
+    kept = sounding[voiced > np.percentile(voiced, 90) - 6.0]  # 26 dB below the loud ones: pauses the regions hold
     return np.einsum("tb,bc->tc", kept, cosines)
 
 
@@ -67,7 +76,7 @@ def _loudness(frames: Samples) -> Floats:
     """Return the log power of each frame in each band."""
     window, bands, _ = _constants()
     power = np.square(np.abs(np.fft.rfft(frames * window, 512)[:, : len(bands)]))
-    return np.log(np.einsum("tf,fb->tb", power, bands) + 1e-10).astype(np.float32)
+    return np.log(np.einsum("tf,fb->tb", power, bands) + _POWER).astype(np.float32)
 
 
 @functools.cache

@@ -63,7 +63,7 @@ class TextStatsAnnotator:
     tokens: TokenCounter | None = None
 
     NAME: ClassVar[str] = "text_stats"
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     SCHEMA: ClassVar[pa.Schema] = schema.TEXT_STATS
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -96,7 +96,7 @@ def _counts(window: str | None, script: str | None) -> dict[str, int | float | N
     if window is None:
         return dict.fromkeys(("num_chars", "num_words", "num_tokens", "compression_ratio", "repeated_ngram_ratio"))
     words = text.words(window, scripts.spaces_words(script))
-    data = window.encode()
+    data = bytes(ord(char) & 0xFF for char in window)  # a byte a letter: UTF-8's lead bytes repeat
     return {
         "num_chars": len(window),
         "num_words": len(words),

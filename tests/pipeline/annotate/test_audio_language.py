@@ -157,6 +157,16 @@ def test_statistics_stand_on_the_first_segment_and_need_three_seconds() -> None:
     assert silent["stats"].null_count == 2
 
 
+def test_a_stream_that_is_mostly_dead_has_no_language() -> None:
+    noise = np.random.default_rng(2).standard_normal(5 * SAMPLE_RATE).astype(np.float32)
+    dead = np.zeros_like(noise)
+    whole, mostly = np.concatenate([noise, dead[:SAMPLE_RATE]]), np.concatenate([noise, dead, dead[:SAMPLE_RATE]])
+    assert spoken_stats(dead, [(0, 5000)]) is None
+    assert spoken_stats(mostly, [(0, 11_000)]) is None
+    heard, alone = spoken_stats(whole, [(0, 6000)]), spoken_stats(noise, [(0, 5000)])
+    assert heard is not None and alone is not None and np.abs(heard - alone).max() < 0.05
+
+
 def test_loudness_does_not_change_the_statistics() -> None:
     samples = np.cumsum(np.random.default_rng(3).standard_normal(5 * SAMPLE_RATE)).astype(np.float32)
     samples /= np.abs(samples).max()

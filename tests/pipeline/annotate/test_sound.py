@@ -69,6 +69,16 @@ def test_digital_silence_is_dead_and_has_no_noise() -> None:
     )
 
 
+def test_between_dead_pauses_the_noise_is_heard_where_it_sounds() -> None:
+    noisy = (BURSTS + 0.001 * NOISE).astype(np.float32)
+    dead = np.zeros(5 * SAMPLE_RATE, np.float32)
+    burst = 0.1 * NOISE[:SAMPLE_RATE]  # loud all the time: no pause to hear the noise in
+    samples = np.concatenate([dead, burst, dead, noisy])
+    window = segment("r", 4500, 6000)
+    row = SoundAnnotator().measure(segment_table(window), samples).to_pylist()[0]
+    assert row["snr_db"] == pytest.approx(40, abs=3)
+
+
 def test_a_moment_has_no_measures() -> None:
     row = measure(BURSTS[: SAMPLE_RATE // 5])
     assert {value for name, value in row.items() if name != "segment_id"} == {None}

@@ -58,6 +58,15 @@ def test_lines_said_twice_running_are_repeated(text: str, ratio: float) -> None:
     assert measure(text)[0]["repeated_line_ratio"] == pytest.approx(ratio)
 
 
+def test_letters_of_two_bytes_do_not_make_a_text_compressible() -> None:
+    plain = "Kto prishel, tot i nashel dorogu domoj, a ostalnye zhdali u reki do samogo utra."
+    same_shape = plain.translate(
+        {ord(letter): ord("а") + number for number, letter in enumerate("abdeghiklmnoprstuyz")}
+    )
+    latin, cyrillic = (measure(text)[0]["compression_ratio"] for text in (plain, same_shape))
+    assert cyrillic == pytest.approx(latin, abs=0.05)
+
+
 def test_a_phrase_has_no_habits() -> None:
     phrase = "from an unknown caller"
     row = measure(phrase)[0]
