@@ -1,6 +1,7 @@
 """Logistic regression on named measurements, some of which are missing: fitted by Newton's method, kept as YAML.
 
-A missing measurement counts as an average one: it moves the answer neither way.
+A missing measurement counts as an average one: it moves the answer neither way. One beyond _FAR counts as that far:
+what training hardly saw decides nothing alone.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 
 _STEPS = 30
+_FAR = 3.0  # spreads from the mean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +33,8 @@ class Logistic:
 
     def probability(self, rows_NF: Values) -> Values:
         """Return the probability for each row of measurements, in the order of `names`; NaN is missing."""
-        scaled = (rows_NF - np.array(self.means)) / np.array(self.scales)
-        return _sigmoid(np.nan_to_num(scaled, nan=0.0) @ np.array(self.weights) + self.bias)
+        scaled = _scaled(rows_NF, np.array(self.means), np.array(self.scales))
+        return _sigmoid(scaled @ np.array(self.weights) + self.bias)
 
     def to_yaml(self) -> str:
         """Write it with four digits, one measurement a line."""
@@ -58,7 +60,7 @@ def fit(names: Sequence[str], rows_NF: Values, truth_N: Values, ridge: float, ab
     """Fit weights that keep the ridge penalty's balance; truth is 0 or 1, both classes weighing the same."""
     means = np.nanmean(rows_NF, axis=0)
     scales = np.maximum(np.nanstd(rows_NF, axis=0), 1e-3)
-    inputs = np.nan_to_num((rows_NF - means) / scales, nan=0.0)
+    inputs = _scaled(rows_NF, means, scales)
     inputs = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1)
     share = truth_N.mean()
     balance_N = np.where(truth_N == 1, 0.5 / share, 0.5 / (1 - share))
@@ -78,6 +80,10 @@ def fit(names: Sequence[str], rows_NF: Values, truth_N: Values, ridge: float, ab
         bias=float(weights[-1]),
         about=about,
     )
+
+
+def _scaled(rows_NF: Values, means_F: Values, scales_F: Values) -> Values:
+    return np.clip(np.nan_to_num((rows_NF - means_F) / scales_F, nan=0.0), -_FAR, _FAR)
 
 
 def _sigmoid(values: Values) -> Values:

@@ -20,12 +20,13 @@ from pipeline.annotate import scripts
 from pipeline.annotate.detector import detector, features
 from pipeline.annotate.logistic import Values
 from pipeline.annotate.recordings import by_recording
-from pipeline.annotate.style import MIN_CASED_WORDS, Line, style
+from pipeline.annotate.style import Line, cased_words, style
 
 # People too leave phrases bare ("three", "to the left", a prompt of 19 words): a run of bare lines is a recogniser's
 # where it is long, or where it has some lines and words and most of the document is like it. In 56 pieces of people's
 # captions no run had more than 38 words, and none of three lines stood in a document that was half bare (2026-11).
 _LONG_RUN_WORDS, _RUN_WORDS, _RUN_LINES, _MOSTLY = 60, 12, 3, 0.6
+_MOST_LINES = 0.75  # one long line outweighs many short ones by its words
 # Services whose captions are a recogniser's unless somebody corrected them; Amara, Rev.com and editors are people's.
 _RECOGNISERS = re.compile(
     r"\b(?:assembly ?ai|auphonic|aws transcribe|azure|castmagic|deepgram|descript|gladia|google|happy ?scribe|kapwing|"
@@ -39,7 +40,7 @@ class MachineTextAnnotator:
     """Gather the evidence of a recogniser for each document, and find lines in its style in each window."""
 
     NAME: ClassVar[str] = "machine_text"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     SCHEMA: ClassVar[pa.Schema] = schema.MACHINE_TEXT
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -107,7 +108,7 @@ def _is_bare_upper(lines: Sequence[Line], script: str | None) -> bool | None:
     """Tell whether a whole document is in capitals and without marks; None without case, or with too few words."""
     whole = " ".join(line.text for line in lines)
     words = text.words(whole, scripts.spaces_words(script))
-    if sum(word.upper() != word.lower() for word in words) < MIN_CASED_WORDS:
+    if not cased_words(words):
         return None
     return whole.isupper() and text.sentence_marks(whole) < 0.01 * len(words)
 
@@ -134,7 +135,7 @@ def _bare_word_ratios(windows: Sequence[Sequence[str]], script: str | None) -> l
 def _in_runs(texts: Sequence[str], sizes: NDArray[np.int64]) -> list[bool]:
     """Mark the lines that stand in a run of bare lines that is a recogniser's."""
     flags = [_is_bare(line) for line in texts]
-    is_mostly = float(sizes[flags].sum()) > _MOSTLY * float(sizes.sum())
+    is_mostly = float(sizes[flags].sum()) > _MOSTLY * float(sizes.sum()) or sum(flags) > _MOST_LINES * len(flags)
     marked: list[bool] = []
     for is_bare, group in itertools.groupby(range(len(texts)), key=flags.__getitem__):
         rows = list(group)

@@ -5,7 +5,9 @@ Nothing here names a language's words but the fillers, so that a style reads ali
 
 from __future__ import annotations
 
+import functools
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +25,15 @@ _MARK_END = re.compile(rf"[{_STOPS},;:،؛、，；：፣፤፥—–-][\"'”�
 _SENTENCE_START = re.compile(rf"(?<=[{_STOPS}])[\"'”’»)\]]*\s+[\"'“‘«(\[¿¡-]*\s*(\w)")
 _COMMA = re.compile(r"[,،、，፣](?!\d)")
 _ASKED = re.compile(r"[?!？！؟፧՞]")
-_RARE = re.compile(r"[;；؛፤—–…“”«»„\"「」『』()]|:(?!\d)")
+# Recognisers hardly write these; dashes and ellipses they do (2026-11: Whisper, four times as many as people).
+_RARE = re.compile(r"[;；؛፤“”«»„\"「」『』()]|:(?!\d)")
 _DIGIT = re.compile(r"\d")
+_INNER_STOP = re.compile(rf"[^\W\d][{_STOPS}]+[\"'”’»)\]」』]*\s*[¿¡\"'“‘«(\[]*\w")
+_GAP = re.compile(r"[^\W\d_a-zA-Z]\s+[^\W\d_a-zA-Z]")
+_LONG_COLUMNS = 90  # two lines of 42 characters and some; subtitlers' manuals stop there
+_MARKLESS = frozenset({"Thai", "Laoo"})  # a line without mark and space is as likely a person's
+_FEW_STARTS = 0.01
+_MANY_WORDS = 250  # people write eight rare marks in a thousand words: none in fewer shows nothing
 # What people say while they think; other languages use the same letters for words (Portuguese "um").
 FILLERS = {
     "en": "um uh erm hmm uhm mm",
@@ -69,7 +78,7 @@ def style(lines: Sequence[Line], lang: str | None) -> dict[str, float | None]:
         **_casing(texts, flat),
         **_marks(texts, flat, script),
         **_wording(texts, flat, lang),
-        "full_ratio": _full(texts, words, spaced),
+        **_layout(texts, words, script),
         **_timing(lines, words),
     }
 
@@ -84,11 +93,15 @@ NAMES = (
     "bare_line_ratio",
     "stop_end_ratio",
     "mark_end_ratio",
+    "inner_stop_ratio",
     "digit_ratio",
     "filler_ratio",
     "tag_ratio",
     "words_per_line",
     "full_ratio",
+    "long_line_ratio",
+    "line_space_ratio",
+    "line_mark_ratio",
     "line_chars_cv",
     "cue_ms_cv",
     "touching_ratio",
@@ -97,32 +110,42 @@ NAMES = (
 )
 
 
-def _casing(texts: Sequence[str], words: Sequence[str]) -> dict[str, float | None]:
+def cased_words(words: Sequence[str]) -> list[str]:
+    """Return the words that have case; none where they are too few, or names and formulas in a script without."""
     cased = [word for word in words if word.upper() != word.lower()]
-    if len(cased) < MIN_CASED_WORDS:
+    return cased if len(cased) >= max(MIN_CASED_WORDS, len(words) / 2) else []
+
+
+def _casing(texts: Sequence[str], words: Sequence[str]) -> dict[str, float | None]:
+    cased = cased_words(words)
+    if not cased:
         return dict.fromkeys(("capital_ratio", "upper_ratio", "lower_start_ratio"))
     long = [word for word in cased if sum(map(str.isalpha, word)) > 1]
     starts = [match[1] for match in _SENTENCE_START.finditer(" ".join(texts))]
     letters = [char for char in starts if char.upper() != char.lower()]
+    few = _FEW_STARTS * len(words)  # where hardly a stop is, those there are stand in names and numbers
     return {
         "capital_ratio": _share(next(filter(str.isalpha, word)).isupper() for word in cased),
         "upper_ratio": _share(word.isupper() for word in long),
-        "lower_start_ratio": _share(char.islower() for char in letters),
+        "lower_start_ratio": _share(char.islower() for char in letters) if len(letters) > few else None,
     }
 
 
 def _marks(texts: Sequence[str], words: Sequence[str], script: str | None) -> dict[str, float | None]:
     names = ("comma_per_word", "question_per_word", "rare_mark_per_word")
-    lines = ("bare_line_ratio", "stop_end_ratio", "mark_end_ratio")
+    lines = ("bare_line_ratio", "stop_end_ratio", "mark_end_ratio", "inner_stop_ratio")
     if script in scripts.WITHOUT_MARKS:
         return dict.fromkeys((*names, *lines))
     whole = "\n".join(text.without_sound_tags(line) for line in texts)
-    counts = (len(pattern.findall(whole)) / len(words) for pattern in (_COMMA, _ASKED, _RARE))
+    commas, asked, rare = (len(pattern.findall(whole)) for pattern in (_COMMA, _ASKED, _RARE))
     return {
-        **dict(zip(names, counts, strict=True)),
+        "comma_per_word": commas / len(words),
+        "question_per_word": asked / len(words),
+        "rare_mark_per_word": rare / len(words) if rare or len(words) >= _MANY_WORDS else None,
         "bare_line_ratio": _share(text.sentence_marks(line) == 0 for line in texts),
         "stop_end_ratio": _share(bool(_STOP_END.search(line)) for line in texts),
         "mark_end_ratio": _share(bool(_MARK_END.search(line)) for line in texts),
+        "inner_stop_ratio": _share(bool(_INNER_STOP.search(line)) for line in texts),
     }
 
 
@@ -151,12 +174,31 @@ def _timing(lines: Sequence[Line], words: Sequence[Sequence[str]]) -> dict[str, 
     }
 
 
+def _layout(texts: Sequence[str], words: Sequence[Sequence[str]], script: str | None) -> dict[str, float | None]:
+    """Measure how lines are filled, and what parts clauses where words are not spaced: a space, a mark or nothing."""
+    spaced, has_marks = scripts.spaces_words(script), script not in _MARKLESS
+    columns = np.array([sum(map(_columns, line)) for line in texts])
+    return {
+        "full_ratio": _full(texts, words, spaced),
+        "long_line_ratio": float(np.mean(columns > _LONG_COLUMNS)),
+        "line_space_ratio": None if spaced else _share(bool(_GAP.search(line)) for line in texts),
+        "line_mark_ratio": _share(text.sentence_marks(line) > 0 for line in texts)
+        if has_marks and not spaced
+        else None,
+    }
+
+
 def _full(texts: Sequence[str], words: Sequence[Sequence[str]], spaced: bool) -> float | None:
     """Return the share of lines that had no room for the next line's first word within the document's usual width."""
     lengths = [len(line) for line in texts]
     width = float(np.percentile(lengths, 95))
     pairs = zip(lengths[:-1], words[1:], strict=True)
     return _share(length + len(row[0]) + spaced > width for length, row in pairs if row)
+
+
+@functools.cache
+def _columns(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def _variation(values: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float | None:

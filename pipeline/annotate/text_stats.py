@@ -14,7 +14,7 @@ from pipeline import schema, tables, text
 from pipeline.annotate import scripts
 from pipeline.annotate.recordings import by_recording
 from pipeline.annotate.spoken import Identified
-from pipeline.annotate.style import MIN_CASED_WORDS, MIN_WORDS
+from pipeline.annotate.style import MIN_WORDS, cased_words
 
 NGRAM = 3
 # Tokens a character costs in OpenAI's multilingual vocabulary, the most seen in 10 to 14 sentences of a language of the
@@ -63,7 +63,7 @@ class TextStatsAnnotator:
     tokens: TokenCounter | None = None
 
     NAME: ClassVar[str] = "text_stats"
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
     SCHEMA: ClassVar[pa.Schema] = schema.TEXT_STATS
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -113,7 +113,7 @@ def _repeated_ngrams(words: Sequence[str]) -> float | None:
 
 
 def _casing(whole: str, words: Sequence[str]) -> dict[str, bool | None]:
-    if sum(word.upper() != word.lower() for word in words) < MIN_CASED_WORDS:
+    if not cased_words(words):
         return {"is_all_upper": None, "is_all_lower": None}
     return {"is_all_upper": whole.isupper(), "is_all_lower": whole.islower()}
 

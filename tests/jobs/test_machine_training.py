@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from jobs.ingesting.machine_training import (
     Documents,
-    real_captions,
+    labelled,
     reliability_lines,
     simulated,
     table_lines,
@@ -17,6 +18,7 @@ from jobs.ingesting.machine_training import (
 )
 from pipeline.annotate.detector import FEATURES, detector
 from pipeline.annotate.simulate import HUMAN, MACHINE, phrases
+from pipeline.errors import UserError
 
 
 def test_training_and_test_documents_share_no_sentence_and_every_style_is_there() -> None:
@@ -34,7 +36,9 @@ def test_a_detector_trains_on_one_half_and_holds_on_the_other() -> None:
     tests = simulated(seed=4, half=1, num_per_style=1)
     is_right = (model.probability(tests.rows_NF) > 0.5) == (tests.truth_N == 1)
     assert is_right.mean() > 0.75
-    assert len(list(weight_lines(model))) == len(FEATURES) + 1
+    lines = list(weight_lines(model))
+    assert len(lines) == len(FEATURES) + 1
+    assert sum(line.startswith("is_unparted ") for line in lines) == 1  # a feature of the second model only
 
 
 DOCUMENTS = Documents(
@@ -56,12 +60,43 @@ def test_documents_are_parted_by_style() -> None:
     assert (kept.langs, out.langs) == (("en",), ("sw",))
 
 
-def test_captions_of_a_folder_are_peoples(tmp_path: Path) -> None:
-    blocks = (
-        f"00:00:{at:02}.000 --> 00:00:{at + 1:02}.500\nWe will see the rain tomorrow, I think.\n"
-        for at in range(0, 40, 2)
+def write(path: Path, *texts: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blocks = [
+        f"00:00:{2 * at:02}.000 --> 00:00:{2 * at + 1:02}.{500 + at}\n{words}\n" for at, words in enumerate(texts)
+    ]
+    path.write_text("WEBVTT\n\n" + "\n".join(blocks))
+
+
+def test_a_folder_says_who_wrote_its_captions_in_which_style_and_language(tmp_path: Path) -> None:
+    write(tmp_path / "human" / "course" / "talk.en.vtt", *["We will see the rain tomorrow, I think."] * 20)
+    write(tmp_path / "human" / "talk.vtt", *["“We will see it tomorrow; or not.”"] * 20)
+    write(tmp_path / "machine" / "service" / "sw" / "talk.vtt", *["tutaona mvua kesho na upepo pia huko"] * 20)
+    write(tmp_path / "machine" / "service" / "short.en.vtt", "um", "yes")
+    (tmp_path / "machine" / "service" / "notes").write_text("nothing to read")
+    documents = labelled(tmp_path)
+    assert documents.langs == ("en", "?", "sw")
+    assert documents.styles == ("course", "human", "service")
+    assert documents.truth_N.tolist() == [0.0, 0.0, 1.0]
+    table = list(table_lines(detector(), documents, 0.95))
+    assert [line.split() for line in table if line.startswith(("all", "service"))] == [
+        ["all", "2", "1.000", "1", "1.000", "1.000"],
+        ["service", "machine", "1", "1.000"],
+    ]
+
+
+def test_one_style_of_both_is_two_rows() -> None:
+    both = Documents(
+        rows_NF=np.array([[0.0] * len(FEATURES)] * 2),
+        truth_N=np.array([1.0, 0.0]),
+        langs=("en", "en"),
+        styles=("a", "a"),
     )
-    (tmp_path / "en-talk.vtt").write_text("WEBVTT\n\n" + "\n".join(blocks))
-    documents = real_captions(tmp_path)
-    assert (documents.langs, documents.truth_N.tolist()) == (("en",), [0.0])
-    assert detector().probability(documents.rows_NF)[0] < 0.95
+    rows = [line.split()[:3] for line in table_lines(detector(), both, 0.95)][-2:]
+    assert rows == [["a", "machine", "1"], ["a", "human", "1"]]
+
+
+def test_a_folder_without_labels_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "talk.en.vtt", *["We will see the rain tomorrow, I think."] * 20)
+    with pytest.raises(UserError, match=r"holds no captions to measure; expected files of human and machine speech"):
+        labelled(tmp_path)

@@ -23,6 +23,13 @@ def test_a_missing_value_counts_as_an_average_one() -> None:
     assert MODEL.probability(np.full((1, 2), np.nan)) == pytest.approx(MODEL.probability(average))
 
 
+def test_a_value_far_out_counts_as_three_spreads() -> None:
+    near, far = (
+        [mean + spreads * scale for mean, scale in zip(MODEL.means, MODEL.scales, strict=True)] for spreads in (3, 50)
+    )
+    assert MODEL.probability(np.array([far])) == pytest.approx(MODEL.probability(np.array([near])))
+
+
 def test_a_column_that_is_always_the_same_does_no_harm() -> None:
     model = fit(("told", "same"), np.stack([ROWS[:, 0], np.ones(400)], axis=1), TRUTH, 1.0, "")
     assert abs(model.weights[1]) < 1e-6

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import schema
 from pipeline.annotate import simulate
-from pipeline.annotate.detector import FEATURES, UNMARKED, detector
+from pipeline.annotate.detector import FEATURES, MARKED, UNMARKED, detector
 from pipeline.annotate.machine_text import MachineTextAnnotator
 from pipeline.annotate.style import Line
 from tests.pipeline.annotate.rows import cue, recording_table, said, segment, segment_table
@@ -72,6 +72,27 @@ def test_scripts_with_other_habits_do_not_look_machine_made(lang: str) -> None:
     assert all(probability(name, lang) < 0.95 for name in simulate.HUMAN)
 
 
+@pytest.mark.parametrize("style_name", ["translated", "course", "aligned"])
+@pytest.mark.parametrize("lang", ["en", "ru", "zh"])
+def test_lines_that_touch_on_a_clock_are_still_a_persons(style_name: str, lang: str) -> None:
+    assert all(probability(style_name, lang, seed) < 0.95 for seed in range(4))
+
+
+@pytest.mark.parametrize("lang", ["ja", "zh"])
+def test_lines_without_a_mark_or_a_space_are_a_machines_where_words_are_not_spaced(lang: str) -> None:
+    assert probability("service_bare", lang) > 0.7
+    assert probability("subtitles", lang, seed=1) < 0.6
+
+
+def test_lines_of_one_clause_need_no_mark_and_no_space() -> None:
+    short, long = (
+        [Line(start_ms=2000 * at, end_ms=2000 * at + 1500, text=words) for at in range(40)]
+        for words in ("今天北方有雨", "今天北方有雨明天南方有风学校在左边")
+    )
+    chances = [measure(document(written, "zh"))[0]["machine_probability"] for written in (short, long)]
+    assert chances[0] < chances[1] - 0.2
+
+
 def test_a_stenographers_capitals_are_a_persons() -> None:
     assert probability("broadcast", "en", has_speaker_marks=True) < 0.1
     assert probability("bare_upper", "en") > 0.9
@@ -93,6 +114,8 @@ BARE = "rain in the north\nwind in the south\nsun in the east"
         (BARE.upper(), 1.0),
         (f"{BARE}\nThe school is on the left.", 12 / 18),  # most of the document is bare
         (f"{BARE}\nThe school is on the left.\nThere will be rain.", 0.0),  # half of it is: people's phrases
+        # one long line among nine bare ones does not make the document a person's
+        (f"{BARE}\n{BARE}\n{BARE}\n{'The school is on the left, ' * 7}.", 36 / 78),
         ("press 1 to accept this recording press 2 to listen to it press 3 to record", 0.0),  # one line, of any length
         ("three\nto the left\nfolder", 0.0),  # three lines, but hardly a word
         (f"{'rain in the north, ' * 20}\n{'wind in the south ' * 15}", 60 / 140),  # a long run, in any document
@@ -140,7 +163,7 @@ def test_the_style_is_that_of_the_whole_document() -> None:
 
 def test_the_packages_weights_fit_the_features() -> None:
     models = detector()
-    assert (models.marked.names, models.unmarked.names) == (FEATURES, UNMARKED)
+    assert (models.marked.names, models.unmarked.names) == (MARKED, UNMARKED)
     assert "simulated documents" in models.marked.about
     unknown = np.full((1, len(FEATURES)), np.nan)
     assert models.probability(unknown)[0] == pytest.approx(1 / (1 + np.exp(-models.unmarked.bias)))

@@ -66,6 +66,14 @@ def test_the_sources_word_speaks_for_a_short_text() -> None:
     assert confidence("es") > 0.5 > confidence("pt") == confidence(None)
 
 
+def test_a_word_alone_says_nothing_against_its_source() -> None:
+    for word, declared in (("Dix-huit.", "fr"), ("Trasferimento.", "it")):
+        [row] = TextLanguageAnnotator().measure(
+            segment_table(*said("r", word, declared_lang=declared)), recording_table()
+        ).to_pylist()
+        assert row["lang"] == declared and row["confidence"] >= 0.5
+
+
 def test_capitals_and_missing_accents_do_not_matter() -> None:
     for text in (SPANISH_WITHOUT_ACCENTS, SPANISH_WITHOUT_ACCENTS.upper()):
         guess = detect(text, None)

@@ -38,6 +38,7 @@ CASES = [
     ("rain in the north sun too " * 2, (51, 12), (False, True), None),
     ("rain in the north", (17, 4), (None, None), None),
     ("ዝናብ በሰሜን ነው። " * 10, (129, 30), (None, None), 1 / 3),
+    ("여기서 x 는 y 입니다. " * 12, (179, 60), (None, None), 1 / 5),
     ("今天北方有雨。明天晴。" * 8, (88, 36), (None, None), None),
     ("วันนี้ฝนตก" * 8, (80, 40), (None, None), None),
     ("12 345 " * 15, (104, 30), (None, None), 0.0),
