@@ -23,7 +23,7 @@ TAKEDOWN = $(call given,URL,url) $(call given,HOST,host) $(call given,RECORDING,
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-.PHONY: help doctor plan browser screenshots submit node-death two-hosts setup ingest explain retry-failed recrawl verify takedown train evaluate study export transcribe report explore filters ui bench format check test faults kill-test train-kill train-hosts lock clean
+.PHONY: help doctor plan browser screenshots submit node-death two-hosts setup ingest explain retry-failed recrawl verify takedown train evaluate study export transcribe report explore filters ui bench format check test faults kill-test train-kill tracking-away train-hosts lock clean
 
 # What follows a semicolon in a description goes to a line of its own.
 help: ## Show this list
@@ -127,8 +127,11 @@ faults: $(STAMP) ## Crawl a web of faults on the loopback, and print the fault m
 kill-test: $(STAMP) ## Kill jobs at random moments, run again, compare bytes (long)
 	@$(BIN)/pytest -m slow $(ARGS)
 
-train-kill: $(STAMP) ## Kill trainings at 50 points and change their number of processes, compare weights and samples (long)
-	@$(BIN)/pytest -m slow tests/model/training $(ARGS)
+train-kill: $(STAMP) ## Kill trainings and ranks at random, hang ranks, change their number; compare weights and samples (long)
+	@$(BIN)/pytest -s -m slow -o faulthandler_timeout=3600 tests/model/training $(ARGS)
+
+tracking-away: $(STAMP) ## Stop and kill a real MLflow server under a training for a minute, compare every number (minutes)
+	@$(BIN)/pytest -s -m slow -o faulthandler_timeout=3600 tests/jobs/test_tracking_away.py $(ARGS)
 
 train-hosts: $(STAMP) ## Start a training as torchrun, SLURM and Ray do, and on two network namespaces; as root (minutes)
 	@$(BIN)/pytest -m slow tests/jobs/test_train_launch.py $(ARGS)

@@ -33,7 +33,7 @@ def main(cfg: DictConfig) -> None:
 def train(settings: Settings, cfg: DictConfig) -> None:
     """Train on this process, one of perhaps many."""
     checkpoint, (module, data) = checkpoint_to_resume(settings), build(settings)
-    with tracked(settings, plain(cfg), module.card) as (run, spool):
+    with tracked(settings, plain(cfg), module.card) as spool:
         shown = [Report(), Show(settings.preview, settings.run_dir, spool)] if spool else []
         logger = SpoolLogger(spool) if spool else False
         trainer = make_trainer(settings.trainer, settings.optimisation, str(settings.run_dir), logger, shown)
@@ -41,8 +41,8 @@ def train(settings: Settings, cfg: DictConfig) -> None:
         if trainer.global_step < trainer.max_steps:
             print(f"stopped at step {trainer.global_step} of {trainer.max_steps}, as asked; the same command goes on")
             sys.exit(EXIT_STOPPED)
-        if run is not None:
-            register(run, settings.name, settings.checkpoints, module.seen)
+        if spool is not None:
+            register(spool, settings.name, settings.checkpoints, trainer.global_step, module.seen)
     if trainer.is_global_zero:
         last = settings.checkpoints / LAST
         print(f"{last}\nnext: {sys.executable} jobs/evaluate.py checkpoint={last}")

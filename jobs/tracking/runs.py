@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import socket
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.tracking.spool import Away, Entry
+from jobs.tracking.spool import Away, Entry, Refused, Version
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ MAX_PARAM_CHARS = 6000  # MLflow's own limit
 MAX_METRICS = 1000  # of a batch, MLflow's own limit
 REPORT_PARAM = "artifact.shard_index"  # of an ingest's run: the shards its quality report is about
 REPORT_TAG, TABLES_TAG = "sotto.quality_report_run", "mlflow.loggedArtifacts"
-BEST = "best"
+BEST, LOSS_TAG = "best", "held_out_loss"
+MAX_CAUSE_CHARS = 200
+SERVERS = ("http:", "https:")
+TRY_AGAIN = (408, 429)  # too late, too many
 ANSWER_S, TRIES = 10, 1  # how long one question to a server may take: the spool asks again
 log = logging.getLogger(__name__)
 
@@ -37,6 +41,14 @@ class Run:
 
     tracking_uri: str
     run_id: str
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log nested settings, flat and without secrets."""
+        from mlflow.entities import Param
+
+        _client(self.tracking_uri).log_batch(
+            self.run_id, params=[Param(key, value) for key, value in flatten(params).items()]
+        )
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Log numbers of one step in one call."""
@@ -51,24 +63,22 @@ class Run:
         _client(self.tracking_uri).log_artifact(self.run_id, path, folder)
 
     def send(self, entries: Sequence[Entry]) -> None:
-        """Log what a spool has; Away when nobody answers."""
+        """Log what a spool has, each thing once however often it is sent; Away when nobody answers."""
         from mlflow.entities import Metric
-        from mlflow.exceptions import MlflowException
 
         metrics = [
             Metric(name, float(value), entry.time_ms, entry.step)
             for entry in entries
             for name, value in entry.metrics.items()
         ]
-        client = _client(self.tracking_uri)
-        try:
+        with asking():
             for start in range(0, len(metrics), MAX_METRICS):
-                client.log_batch(self.run_id, metrics=metrics[start : start + MAX_METRICS])
+                _client(self.tracking_uri).log_batch(self.run_id, metrics=metrics[start : start + MAX_METRICS])
             for entry in entries:
                 if entry.file is not None and Path(entry.file).exists():
-                    client.log_artifact(self.run_id, entry.file, entry.folder)
-        except (MlflowException, OSError) as error:
-            raise Away(str(error)) from error
+                    self.log_artifact(entry.file, entry.folder)
+                if entry.version is not None:
+                    self.register(entry.version)
 
     def log_table(self, path: str) -> None:
         """Say that an artifact is a table, which the run's page then shows as one."""
@@ -88,70 +98,111 @@ class Run:
         for found in client.search_runs(experiments, where, max_results=1):
             client.set_tag(self.run_id, REPORT_TAG, found.info.run_id)
 
-    def register(self, name: str, checkpoint: str, held_out_loss: float) -> str:
-        """Register a checkpoint as a model's version; the alias `best` goes to the lowest held-out loss. Its number."""
+    def register(self, version: Version) -> str:
+        """Register a checkpoint as a model's version, once; the alias `best` goes to the lowest loss. Its number."""
         from mlflow.exceptions import MlflowException
 
         client = _client(self.tracking_uri)
-        name = name.replace("/", "-").replace(":", "-")  # MLflow allows neither in a model's name
+        name = version.model.replace("/", "-").replace(":", "-")  # MLflow allows neither in a model's name
+        source, tags = self._source(version), {LOSS_TAG: f"{version.held_out_loss:.6f}"}
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
-        tags = {"held_out_loss": f"{held_out_loss:.6f}"}
-        version = client.create_model_version(name, Path(checkpoint).absolute().as_uri(), self.run_id, tags=tags)
+        there = client.search_model_versions(f"name = '{name}' and run_id = '{self.run_id}'")
+        same = [found for found in there if found.source == source and found.tags.get(LOSS_TAG) == tags[LOSS_TAG]]
+        number = (same or [client.create_model_version(name, source, self.run_id, tags=tags)])[0].version
         try:
-            best = float(client.get_model_version_by_alias(name, BEST).tags["held_out_loss"])
-        except MlflowException:  # there is none yet
-            best = float("inf")
-        if held_out_loss <= best:
-            client.set_registered_model_alias(name, BEST, version.version)
-        return str(version.version)
+            best = float(client.get_model_version_by_alias(name, BEST).tags[LOSS_TAG])
+        except MlflowException as error:
+            if not _is_refusal(error):
+                raise
+            best = float("inf")  # there is none yet
+        if version.held_out_loss <= best:
+            client.set_registered_model_alias(name, BEST, number)
+        return str(number)
+
+    def _source(self, version: Version) -> str:
+        """Return where a checkpoint is; a server takes no address but of its own files, so one of them says where."""
+        path = Path(version.checkpoint).absolute()
+        if not self.tracking_uri.startswith(SERVERS):
+            return path.as_uri()
+        note = f"checkpoints/{path.stem}.json"
+        where = {"host": socket.gethostname(), "path": str(path), LOSS_TAG: version.held_out_loss}
+        _client(self.tracking_uri).log_dict(self.run_id, where, note)
+        return f"runs:/{self.run_id}/{note}"
+
+    def end(self, status: str) -> None:
+        """Say how the run ended: FINISHED, KILLED or FAILED; nobody there to hear it is a line in the log."""
+        try:
+            with asking():
+                _client(self.tracking_uri).set_terminated(self.run_id, status)
+        except Away as error:
+            log.warning("run %s could not be marked as %s: %s", self.run_id, status, error)
 
 
 @contextmanager
-def start_run(
-    tracking_uri: str, experiment: str, name: str, params: Mapping[str, Any], memory: Path | None = None
-) -> Generator[Run]:
-    """Open a run and close it: finished, killed when asked to stop, or failed when the block raises.
-
-    `memory` is a file that names the run; where it is there already, that run goes on.
-    """
+def start_run(tracking_uri: str, experiment: str, name: str, params: Mapping[str, Any]) -> Generator[Run]:
+    """Open a run and close it: finished, killed when asked to stop, or failed when the block raises."""
     try:
-        client = _client(tracking_uri)
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"tracking.uri {tracking_uri} cannot be used: {error}; expected package mlflow; "
-            "run pip install mlflow, or give tracking.uri=null to go without"
-        ) from error
-    from mlflow.entities import Param
-    from mlflow.exceptions import MlflowException
+        with asking():
+            run = open_run(tracking_uri, experiment, name)
+            run.log_params(params)
+    except Away as error:
+        raise no_run(tracking_uri, error) from error
+    with ended(run.end):
+        yield run
 
-    try:
-        run_id = _remembered(tracking_uri, memory)
-        if run_id is None:
-            found = client.get_experiment_by_name(experiment)
-            experiment_id = found.experiment_id if found else client.create_experiment(experiment)
-            run_id = client.create_run(experiment_id, run_name=name).info.run_id
-            client.log_batch(run_id, params=[Param(key, value) for key, value in flatten(params).items()])
-            _remember(tracking_uri, memory, run_id)
-        else:
-            client.update_run(run_id, status="RUNNING")
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"tracking server {tracking_uri} does not answer: {error}; expected a running one to start a run; "
-            "start it, or give tracking.uri=null to go without"
-        ) from error
+
+@contextmanager
+def ended(end: Callable[[str], None]) -> Generator[None]:
+    """Call `end` with the status of a block: finished, killed when it was asked to stop, or failed."""
     status = "FAILED"
     try:
-        yield Run(tracking_uri=tracking_uri, run_id=run_id)
+        yield
         status = "FINISHED"
     except SystemExit:
         status = "KILLED"
         raise
     finally:
-        try:
-            client.set_terminated(run_id, status)
-        except (MlflowException, OSError) as error:
-            log.warning("run %s could not be marked as %s: %s", run_id, status, error)
+        end(status)
+
+
+def open_run(tracking_uri: str, experiment: str, name: str, run_id: str | None = None) -> Run:
+    """Begin a run, or go on with one that was begun before."""
+    client = _client(tracking_uri)
+    if run_id is not None:
+        client.update_run(run_id, status="RUNNING")
+        return Run(tracking_uri=tracking_uri, run_id=run_id)
+    found = client.get_experiment_by_name(experiment)
+    experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+    return Run(tracking_uri=tracking_uri, run_id=client.create_run(experiment_id, run_name=name).info.run_id)
+
+
+@contextmanager
+def asking() -> Generator[None]:
+    """Make what MLflow raises one of ours: Refused for an answer that says no, Away for none."""
+    try:
+        from mlflow.exceptions import MlflowException
+    except ModuleNotFoundError as error:
+        raise Refused(str(error)) from error
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Refused(str(error)) from error
+    except (MlflowException, OSError) as error:
+        kind = Refused if _is_refusal(error) else Away
+        raise kind(str(error).splitlines()[0].partition(" with exception")[0][:MAX_CAUSE_CHARS]) from error
+
+
+def no_run(tracking_uri: str, error: Away) -> UserError:
+    """Say why there is no run, and what to do."""
+    what, mend = "does not answer", "a server or store that takes runs; start or mend it"
+    if isinstance(error, Refused):
+        what = "cannot be used"
+    if isinstance(error.__cause__, ModuleNotFoundError):
+        mend = "package mlflow; run pip install mlflow"
+    return UserError(
+        f"tracking.uri {tracking_uri} {what}: {error}; expected {mend}, or give tracking.uri=null to go without"
+    )
 
 
 def last_run(tracking_uri: str, experiment: str) -> tuple[str, str]:
@@ -179,17 +230,12 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
-def _remembered(tracking_uri: str, memory: Path | None) -> str | None:
-    if memory is None or not memory.exists():
-        return None
-    found = json.loads(memory.read_text())
-    return found["run_id"] if found["tracking_uri"] == tracking_uri else None
+def _is_refusal(error: Exception) -> bool:
+    """Tell an answer that says no from no answer."""
+    from mlflow.exceptions import MlflowException
 
-
-def _remember(tracking_uri: str, memory: Path | None, run_id: str) -> None:
-    if memory is not None:
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        memory.write_text(json.dumps({"tracking_uri": tracking_uri, "run_id": run_id}))
+    code = error.get_http_status_code() if isinstance(error, MlflowException) else None
+    return code is not None and code < 500 and code not in TRY_AGAIN
 
 
 def _client(tracking_uri: str) -> MlflowClient:
@@ -203,4 +249,5 @@ def _client(tracking_uri: str) -> MlflowClient:
 
     for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of every try
     return MlflowClient(tracking_uri=tracking_uri)

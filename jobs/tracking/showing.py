@@ -77,5 +77,7 @@ class Show(Callback):
         before = json.loads(path.read_text())["data"] if path.exists() else []
         mine = [[step, *(getattr(one, name) for name in COLUMNS[1:])] for one in heard]
         rows = [row for row in before if row[0] < step] + mine
-        path.write_text(json.dumps({"columns": COLUMNS, "data": rows}, ensure_ascii=False))
+        draft = path.with_suffix(".writing")  # the spool's thread may be reading
+        draft.write_text(json.dumps({"columns": COLUMNS, "data": rows}, ensure_ascii=False))
+        draft.replace(path)
         return path

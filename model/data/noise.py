@@ -36,13 +36,14 @@ def make_noise(kind: str, num_samples: int, name: str, talkers: Sequence[Samples
         raise UserError("babble has no talkers; expected utterances with sound; use white noise, or a larger set")
     mixed = np.zeros(num_samples, dtype=np.float32)
     for place in rng.integers(len(voices), size=NUM_TALKERS):
-        mixed += _at_level(_from_somewhere(voices[int(place)], num_samples, rng))
+        mixed += _at_level(from_somewhere(voices[int(place)], num_samples, rng))
     return mixed
 
 
-def _from_somewhere(voice: Samples, num_samples: int, rng: np.random.Generator) -> Samples:
-    start = int(rng.integers(len(voice)))
-    return np.resize(np.roll(voice, -start), num_samples)
+def from_somewhere(sound: Samples, num_samples: int, rng: np.random.Generator) -> Samples:
+    """Return so many samples from a drawn place on; where the sound ends it begins again."""
+    start = int(rng.integers(len(sound)))
+    return np.resize(np.roll(sound, -start), num_samples)
 
 
 def _at_level(voice: Samples) -> Samples:

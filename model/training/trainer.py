@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from model.training.saving import CheckpointFiles, Keeper
 from model.training.sharding import make_strategy
 from model.training.stopping import Stopper
 from model.training.watchdog import Watchdog
+from pipeline.errors import UserError
 
 CHECKPOINTS = "checkpoints"
+NEW_STORE = "TORCH_DISABLE_SHARE_RDZV_TCP_STORE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,7 @@ def make_trainer(
     callbacks: Sequence[Callback] = (),
 ) -> Trainer:
     """Build a trainer that ends after `max_steps` and keeps checkpoints in checkpoints/, the newest as last.ckpt."""
+    check_restarts(os.environ)
     trainer = Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
@@ -67,11 +71,11 @@ def make_trainer(
         logger=logger,
         enable_checkpointing=False,
         callbacks=[
-            Watchdog(config.hang_after_s),
             Stopper(),
             Progress(Path(run_dir)),
             *callbacks,
             Keeper(Path(run_dir) / CHECKPOINTS, config.checkpoint_every, config.val_every),
+            Watchdog(config.hang_after_s),
         ],
         enable_progress_bar=sys.stderr.isatty(),
         enable_model_summary=False,
@@ -79,6 +83,19 @@ def make_trainer(
         default_root_dir=run_dir,
     )
     return trainer
+
+
+def check_restarts(environment: Mapping[str, str]) -> None:
+    """Refuse to be started again by a torchrun whose ranks would look for the dead ones: UserError.
+
+    It keeps one store over all restarts, and there the addresses of the ranks before (torch 2.13, pytorch#135712).
+    """
+    restarts, shared = environment.get("TORCHELASTIC_MAX_RESTARTS", "0"), "TORCHELASTIC_USE_AGENT_STORE"
+    if restarts != "0" and environment.get(shared) == "True":
+        raise UserError(
+            f"torchrun --max-restarts={restarts} hangs when it starts ranks again, with torch's shared store; "
+            f"expected a new store for each start; run {NEW_STORE}=1 torchrun ..."
+        )
 
 
 def num_processes(config: TrainerConfig) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,15 @@ import pytest
 from omegaconf import OmegaConf
 
 from jobs import train
+from jobs.tracking.logbook import Logbook
 from jobs.tracking.runs import REPORT_TAG, Run, start_run
 from jobs.tracking.showing import Report
-from jobs.tracking.spool import Away, Entry, Spool
+from jobs.tracking.spool import Away, Entry, Spool, Version
+from jobs.training.parts import read_settings
 from pipeline.errors import UserError
 from tests.contract.test_configs import composed
 from tests.model.tiny_shards import windows, write_shards
+from tests.model.tiny_training import card
 
 SMALL = (
     "+experiment=debug", "optimisation.max_steps=12", "trainer.val_every=6", "trainer.log_every=2",
@@ -152,7 +156,79 @@ def test_what_waits_when_a_run_ends_is_sent_by_the_next_one(tmp_path: Path, monk
     assert server.got[-1].folder == "pictures"
 
 
-def test_a_run_with_a_folder_in_its_name_is_a_model_too(tmp_path: Path) -> None:
+def test_news_do_not_hurry_a_server_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jobs.tracking.spool.WAITS_S", (30.0,))
+    server = Server(failures=10**9)
+    said: list[str] = []
+    spool = Spool(tmp_path / "metrics.jsonl", server, said.append)
+    for step in range(50):
+        spool.add(step, {"loss": 1.0})
+        time.sleep(0.002)
+    assert 10**9 - server.failures == 1
+    server.failures = 0
+    assert spool.close(patience_s=10.0) == 0  # and the end does not wait for 30 s
+    assert server.steps() == list(range(50))
+    assert [line.split(";")[0] for line in said] == ["tracking: no answer", "tracking: answers again, 1 tries later"]
+
+
+def test_a_run_without_its_server_trains_and_is_sent_by_the_same_command_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    away = Away("no answer")
+    shards = write_shards(tmp_path / "artifacts", windows())
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    with monkeypatch.context() as patch:
+        patch.setattr("jobs.tracking.logbook.open_run", lambda *_: (_ for _ in ()).throw(away))
+        patch.setattr("jobs.tracking.logbook.SERVERS", ("sqlite",))
+        patch.setattr("jobs.tracking.logbook.PATIENCE_S", 0.1)
+        run(tmp_path, f"data.shards={shards}")
+    printed = capsys.readouterr().out
+    assert "does not answer yet (no answer); training goes on" in printed
+    assert "bytes of runs/debug/metrics.jsonl wait for sqlite" in printed and "the same command sends them" in printed
+    assert not (tmp_path / "mlflow.db").exists()
+
+    run(tmp_path, f"data.shards={shards}")
+    assert rows(tmp_path, "select status, name from runs") == [("FINISHED", "debug")]
+    steps = rows(tmp_path, "select step from metrics where key = 'train/all' order by step")
+    assert [step for (step,) in steps] == [2, 4, 6, 8, 10, 12]
+    assert ("optimisation.learning_rate", "0.001") in rows(tmp_path, "select key, value from params")
+    assert rows(tmp_path, "select name from datasets") == [("shards",)]
+    assert len(rows(tmp_path, "select version from model_versions")) == 1
+    assert rows(tmp_path, "select alias from registered_model_aliases") == [("best",)]
+    assert {path.name for path in (tmp_path / "mlruns").rglob("*.json")} == {"transcripts.json"}
+    assert uri == json.loads((tmp_path / "runs/debug/mlflow.json").read_text())["tracking_uri"]
+
+
+def test_a_place_that_takes_no_runs_is_an_error_before_any_work(tmp_path: Path) -> None:
+    shards = write_shards(tmp_path / "artifacts", windows())
+    config, _ = composed("train", *SMALL, "tracking.uri=mlflow:runs", f"data.shards={shards}")
+    settings = read_settings(OmegaConf.create(config))
+    with pytest.raises(UserError, match=r"tracking.uri mlflow:runs .*expected a server or store"):
+        Logbook(settings, {}, card(shards)).open_now()
+
+
+def test_a_checkpoint_is_registered_once_and_the_best_one_has_the_alias(tmp_path: Path) -> None:
+    """Also where its name has a folder in it, which MLflow does not allow."""
+    first, second, better = (
+        Version(model="filters/one", checkpoint=str(tmp_path / name), held_out_loss=loss)
+        for name, loss in (("last.ckpt", 1.0), ("worse.ckpt", 2.0), ("better.ckpt", 0.5))
+    )
     with start_run(f"sqlite:///{tmp_path}/mlflow.db", "study", "filters/one", {}) as started:
-        assert started.register("filters/one", str(tmp_path / "last.ckpt"), 1.0) == "1"
+        assert [started.register(version) for version in (first, first, second)] == ["1", "1", "2"]
+        assert rows(tmp_path, "select alias, version from registered_model_aliases") == [("best", 1)]
+        assert started.register(better) == "3"
+    assert rows(tmp_path, "select alias, version from registered_model_aliases") == [("best", 3)]
     assert rows(tmp_path, "select name from registered_models") == [("filters-one",)]
+
+
+def test_a_spool_takes_a_version_once(tmp_path: Path) -> None:
+    version = Version(model="one", checkpoint="last.ckpt", held_out_loss=1.0)
+    for _ in range(2):
+        spool = Spool(tmp_path / "metrics.jsonl", None)
+        spool.add_version(3, version)
+        spool.add_version(4, version)
+        spool.close()
+    server = Server()
+    assert Spool(tmp_path / "metrics.jsonl", server).close(patience_s=10.0) == 0
+    assert [entry.version for entry in server.got] == [version]

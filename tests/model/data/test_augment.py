@@ -8,7 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from model.data.augment import Augment, change_sound, draw_masks, in_a_room, join, with_noise
+from model.data.augment import (
+    Augment,
+    change_sound,
+    draw_masks,
+    in_a_room,
+    join,
+    made_up_noise,
+    made_up_room,
+    with_noise,
+)
 from model.data.corpus import parse_sample
 from model.sample import Cue, Sample
 from tests.model.tiny_shards import Window
@@ -57,7 +66,8 @@ def level(audio: np.ndarray) -> float:
 def test_noise_has_the_level_and_colour_asked_for(colour: float) -> None:
     audio = tone(1000).audio
     assert audio is not None
-    noise = with_noise(audio, 12.0, colour, np.random.default_rng(0)) - audio
+    made = made_up_noise(len(audio), colour, np.random.default_rng(0))
+    noise = with_noise(audio, made, 12.0) - audio
     assert 20 * np.log10(level(audio) / level(noise)) == pytest.approx(12.0, abs=0.1)
     power = np.abs(np.fft.rfft(noise)) ** 2
     low, high = power[100:200].mean(), power[3200:6400].mean()  # five octaves apart
@@ -67,7 +77,7 @@ def test_noise_has_the_level_and_colour_asked_for(colour: float) -> None:
 def test_a_room_keeps_length_and_level_and_leaves_an_echo() -> None:
     click = np.zeros(16_000, dtype=np.float32)
     click[1000] = 1.0
-    wet = in_a_room(click, 400.0, np.random.default_rng(0))
+    wet = in_a_room(click, made_up_room(400.0, np.random.default_rng(0)))
     assert len(wet) == len(click) and level(wet) == pytest.approx(level(click), rel=1e-3)
     assert not wet[:999].any() or np.abs(wet[:999]).max() < 1e-6
     early, late = level(wet[1100:2100]), level(wet[4900:5900])  # 3800 samples later: 0.24 s of 0.4 s, 36 dB down

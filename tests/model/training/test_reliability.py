@@ -18,6 +18,7 @@ from lightning.pytorch import Callback
 from model.training import watchdog
 from model.training.guard import Guard, GuardOptions, Record
 from model.training.saving import KEPT, newest, save, set_aside, step_of
+from model.training.trainer import check_restarts
 from model.training.watchdog import Note, hung
 from pipeline.errors import DataError, UserError
 from tests.model import ranks
@@ -190,22 +191,36 @@ def test_ranks_stop_together_when_one_is_asked(tmp_path: Path, shards_uri: str) 
 def test_a_rank_that_hangs_is_named_by_the_others(tmp_path: Path, shards_uri: str) -> None:
     assert ranks.join(ranks.start(hanging, 2, tmp_path, shards_uri)) == [0, 0]
     text = (tmp_path / "log-0").read_text()
-    assert "the run waits for rank 1 (process" in text and "computes batch 2 since" in text
+    assert "the run waits for rank 1 (process" in text and "which loads batch 2 since" in text
 
 
-def note(batch: int, phase: int, age_s: float) -> Note:
-    return Note(host="a", process=7, batch=batch, phase=phase, age_s=age_s)
+def test_restarts_that_would_hang_are_refused() -> None:
+    told = {"TORCHELASTIC_MAX_RESTARTS": "3", "TORCHELASTIC_USE_AGENT_STORE": "True"}
+    with pytest.raises(UserError, match="--max-restarts=3 hangs .*; run TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun"):
+        check_restarts(told)
+    check_restarts(told | {"TORCHELASTIC_MAX_RESTARTS": "0"})
+    check_restarts(told | {"TORCHELASTIC_USE_AGENT_STORE": "False"})
+    check_restarts({})
+
+
+def note(progress: float, age_s: float) -> Note:
+    return Note(host="a", process=7, progress=progress, doing="loads batch 5", age_s=age_s)
 
 
 @pytest.mark.parametrize(
     ("notes", "silent_s", "named"),
     [
-        ({0: note(5, 1, 50), 1: note(5, 0, 50)}, {0: 1, 1: 1}, ["rank 1 (process 7 on a) loads batch 5 since 50 s"]),
-        ({0: note(5, 1, 50), 1: note(5, 2, 50)}, {0: 1, 1: 1}, ["rank 0 (process 7 on a) computes batch 5 since 50 s"]),
-        ({0: note(5, 1, 50), 1: note(5, 1, 50)}, {0: 1, 1: 60}, ["rank 1 (process 7 on a) computes batch 5 and has"]),
-        ({0: note(5, 0, 90), 1: note(5, 0, 90)}, {0: 1, 1: 1}, []),  # all wait alike: validation, saving
-        ({0: note(5, 1, 9), 1: note(5, 0, 9)}, {0: 1, 1: 1}, []),
-        ({0: note(5, 1, 50), 1: None}, {0: 1}, []),
+        ({0: note(6, 50), 1: note(5, 50)}, {0: 1, 1: 1}, ["rank 1 (process 7 on a), which loads batch 5 since 50 s"]),
+        ({0: note(6, 50), 1: note(6.5, 50)}, {0: 1, 1: 1}, ["rank 0 (process 7 on a), which loads batch 5 since 50 s"]),
+        (
+            {0: note(6, 50), 1: note(6, 50)},
+            {0: 1, 1: 60},
+            ["rank 1 (process 7 on a), which loads batch 5 and"],
+        ),
+        ({0: note(5, 90), 1: note(5, 90)}, {0: 1, 1: 1}, []),  # all wait alike: the first batch is compiled
+        ({0: note(6, 9), 1: note(5, 9)}, {0: 1, 1: 1}, []),
+        ({0: note(6, 50), 1: None}, {0: 1, 1: 5}, []),
+        ({0: note(6, 50), 1: None}, {0: 1, 1: 46}, ["rank 1, which has been silent for 46 s"]),
     ],
 )
 def test_who_is_behind_or_silent_is_hung(notes: Any, silent_s: Any, named: list[str]) -> None:
