@@ -1,7 +1,7 @@
 """Score all filters on a labelled set: `python jobs/filters.py`, or with real=FOLDER on real speech.
 
 Every defect comes in three strengths and every language; with checkpoint=PATH also text of other speech, which a model
-has to hear (check agreement). `overrides=[checks.sound.rules.0.keep.min=10]` tries other settings of conf/filter.yaml.
+has to hear (check agreement). `'overrides=["checks.sound.rules.0.keep.min=10"]'` tries another setting.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main(cfg: DictConfig) -> None:
     """Make the set, run the line, print what was caught and what was lost."""
     has_model = cfg.checkpoint is not None
     recordings = labelled_set(
-        SetOptions(seed=cfg.seed, num_clean=cfg.num_clean, real=cfg.real, has_wrong_text=has_model)
+        SetOptions(seed=cfg.seed, num_clean=cfg.num_clean, real=cfg.real, has_wrong_text=has_model, defects=cfg.defects)
     )
     hours = sum(recording.duration_ms for recording in recordings) / 3_600_000
     print(f"{len(recordings)} recordings, {hours:.2f} h", flush=True)

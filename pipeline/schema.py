@@ -181,8 +181,8 @@ SEGMENT = table(
         "caption_detail": (STRING, "what the reader has to say of the caption; null when there is nothing"),
         "alignment": (
             STRING,
-            "cues: it has times; whole: the recording is one window; speech: text laid over speech by its length; "
-            "heard: where a model hears it; none; null without",
+            "cues: it has times; stretched: times of another clock, repaired; whole: the recording is one window; "
+            "speech: text laid over speech by its length; heard: where a model hears it; none; null without",
         ),
         "alignment_confidence": (
             FLOAT,
@@ -224,7 +224,7 @@ CLUSTER = table(
         "has_common_text": (BOOL, "its whole caption, a phrase, stands over other audio too; a mark, never a reason"),
         "eval_set": (STRING, "evaluation set that it or a duplicate of it holds part of; null when none"),
         "eval_item": (STRING, "the item it holds most of"),
-        "eval_method": (STRING, "ngram or audio_fingerprint"),
+        "eval_method": (STRING, "exact_pcm, ngram or audio_fingerprint"),
         "eval_overlap": (FLOAT, "share of the item's n-grams or sound that it holds"),
         "split_at": (FLOAT, "place in [0, 1) that draws its split: the greatest of the feeds its duplicates tie"),
         "declared_split": (STRING, "split declared for it or its duplicates; null where it is drawn"),

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.benchmarks.spoiling import DEFECTS, Help, Recording, spoil, wrong_text
+from jobs.benchmarks.spoiling import DEFECTS, Defect, Help, Recording, spoil, wrong_text
 from pipeline.audio import SAMPLES_PER_MS
 from pipeline.decoder import decode
-from pipeline.errors import UserError
+from pipeline.errors import UserError, unknown_name
 from pipeline.segment import captions
 from pipeline.segment.windows import MAX_MS
 from pipeline.sources.embedded import plan as embedded
@@ -35,18 +35,19 @@ _PER_LANGUAGE = 36  # recordings of a language that the embedded plan makes at s
 class SetOptions:
     """The seed, how many good recordings of each language, and a folder of real ones to use instead.
 
-    `has_wrong_text` adds the defect that only a model can hear.
+    `has_wrong_text` adds the defect that only a model can hear; `defects` names those wanted, all when None.
     """
 
     seed: int
     num_clean: int
     real: str | None = None
     has_wrong_text: bool = False
+    defects: Sequence[str] | None = None
 
 
 def labelled_set(options: SetOptions) -> list[Recording]:
     """Make the set: `num_clean` good recordings a language, then each defect and strength on another one."""
-    defects = (*DEFECTS, wrong_text) if options.has_wrong_text else DEFECTS
+    defects = _defects(options)
     bases = _real(Path(options.real)) if options.real else spoken_set(options, len(defects) * NUM_STRENGTHS)
     made: list[Recording] = []
     for lang, own in sorted(_by_language(bases).items()):
@@ -57,6 +58,14 @@ def labelled_set(options: SetOptions) -> list[Recording]:
             spoilt = spoil(next(spare), defect, strength, Help(rng=rng, others=bases))
             made += [spoilt] if spoilt else []
     return made
+
+
+def _defects(options: SetOptions) -> list[Defect]:
+    known = {one.__name__: one for one in ((*DEFECTS, wrong_text) if options.has_wrong_text else DEFECTS)}
+    for name in options.defects or ():
+        if name not in known:
+            raise unknown_name("defect", name, known)
+    return list(known.values()) if options.defects is None else [known[name] for name in options.defects]
 
 
 def spoken_set(options: SetOptions, num_more: int = 0) -> list[Recording]:
@@ -97,9 +106,10 @@ def _pieces(path: Path) -> Iterator[Recording]:
     cues = [
         Cue(start_ms=cue.start_ms, end_ms=cue.end_ms, text=cue.text) for cue in captions.parse(path.read_bytes()).cues
     ]
-    groups = itertools.groupby(cues, key=lambda cue: cue.start_ms // PIECE_MS)
-    for number, group in groups:
-        own = list(group)
+    groups = [list(group) for _, group in itertools.groupby(cues, key=lambda cue: cue.start_ms // PIECE_MS)]
+    if len(groups) > 1 and groups[-1][-1].end_ms - groups[-1][0].start_ms < PIECE_MS // 2:
+        groups[-2:] = [groups[-2] + groups[-1]]  # a rest of one phrase has no habit, no neighbour and no clock
+    for number, own in enumerate(groups):
         if max(cue.end_ms - cue.start_ms for cue in own) > MAX_MS:
             continue  # a cue no window holds is a defect of its own
         start_ms, end_ms = max(0, own[0].start_ms - 200), own[-1].end_ms + 200

@@ -20,6 +20,9 @@ from pipeline.ids import number_of
 from pipeline.stage import PART, Context, Output, Stage, Tables, same_segments
 
 MIN_PEERS = 30  # windows of a language before its speed is known
+MIN_HEARD = 8  # windows of a language before it is known how a model hears it
+MIN_MARGIN = 0.3  # of a language's median window: below, a right text is hardly nearer than one of other speech
+MARGINS = ("margin", "document_margin")
 MIN_SPEECH_S = 1.5  # shorter windows have any speed
 MIN_SPREAD = 0.12  # of the log speed: languages of one careful reader are not judged finer than that (2026-11)
 # Seconds of speech under which a window's speed varies by its words more than by its speaker; the corpus chooses.
@@ -34,7 +37,7 @@ Ints = NDArray[np.int64]
 
 def peers_stage(has_agreement: bool) -> Stage:
     """Build the stage: a gather, since every window is compared with all; with agreement where it is measured."""
-    agreement = {"agreement": ("segment_id", "error_rate")} if has_agreement else {}
+    agreement = {"agreement": ("segment_id", "error_rate", *MARGINS)} if has_agreement else {}
     return Stage(
         name="peers",
         reads={
@@ -44,7 +47,7 @@ def peers_stage(has_agreement: bool) -> Stage:
             "speech": ("segment_id", "chars_per_speech_s"),
             **agreement,
         },
-        outputs=(Output(name="peers", schema=schema.PEERS, version=2, config={"has_agreement": has_agreement}),),
+        outputs=(Output(name="peers", schema=schema.PEERS, version=3, config={"has_agreement": has_agreement}),),
         run=compare,
         conserve=same_segments,
         is_gather=True,
@@ -61,13 +64,19 @@ def compare(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]
     speech_s = num_chars / np.where(speed > 0, speed, np.nan)
     speed = np.where(speech_s >= MIN_SPEECH_S, speed, np.nan)
     deviation, num_peers = deviations(np.log(speed), speech_s, _codes(langs))
-    errors = _floats(inputs["agreement"]["error_rate"]) if "agreement" in inputs else np.full(len(speed), np.nan)
+    unasked = np.full(len(speed), np.nan)
+    errors, margin, document_margin = (
+        _floats(inputs["agreement"][name]) if "agreement" in inputs else unasked for name in ("error_rate", *MARGINS)
+    )
+    usual = usual_margins(margin, _codes(langs))
     lots = np.array([number_of(segment_id) for segment_id in segments["segment_id"].to_pylist()], dtype=np.uint64)
     columns: dict[str, Any] = {
         "segment_id": segments["segment_id"],
         "rate_deviation": pa.array(deviation, from_pandas=True),
         "num_peers": pa.array(num_peers),
         "agreement_quantile": pa.array(quantiles(errors, _codes(langs)), from_pandas=True),
+        "heard_margin": pa.array(margin / usual, from_pandas=True),
+        "document_heard_margin": pa.array(document_margin / usual, from_pandas=True),
         "recording_rank": _ranks(_codes(segments["recording_id"]), lots, has_text),
         "source_rank": _ranks(_codes(segments["source"]), lots, has_text),
         "bare_peer_ratio": _bare_peers(inputs["machine_text"]["is_bare"], _pairs(segments["source"], langs)),
@@ -117,6 +126,17 @@ def quantiles(values: Floats, groups: Ints) -> Floats:
         if len(rows) >= MIN_PEERS:
             known = np.sort(values[rows])
             found[rows] = np.searchsorted(known, values[rows]) / len(known)
+    return found
+
+
+def usual_margins(margins: Floats, groups: Ints) -> Floats:
+    """Return the median of each value's group; NaN in small groups, and where the model hardly hears it."""
+    found = np.full(len(margins), np.nan)
+    for group in np.unique(groups):
+        inside = groups == group
+        known = margins[inside & ~np.isnan(margins)]
+        if len(known) >= MIN_HEARD and (usual := float(np.median(known))) >= MIN_MARGIN:
+            found[inside] = usual
     return found
 
 

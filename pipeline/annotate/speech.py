@@ -28,7 +28,7 @@ class SpeechAnnotator:
     threshold: float = THRESHOLD
 
     NAME: ClassVar[str] = "speech"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     SCHEMA: ClassVar[pa.Schema] = schema.SPEECH
     NEEDS_AUDIO: ClassVar[bool] = True
 

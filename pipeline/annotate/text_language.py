@@ -25,8 +25,9 @@ from pipeline.languages import code_of
 _ALIASES = {"jv": "jw", "nb": "no", "arz": "ar", "ary": "ar", "wuu": "zh", "uzs": "uz"}
 # Of a window, to say that it is in another language: of 168 sentences in 16 languages one was wrong for both detectors,
 # with py3langid at 0.49 (2026-11, pipeline/annotate/assets/phrases.yaml).
-_SURE = 0.8
+SURE = 0.8
 _TRUST = 9.0  # odds that a source's word for its language is right: it speaks for what the text says too
+_MIN_LETTERS, _UNSAID = 20, 0.5  # "Dix-huit" alone speaks against nothing that its source says
 # Languages the detectors take for each other on whole paragraphs (measured 2026-11): the declared one wins.
 _CLOSE = (frozenset({"hr", "bs", "sr"}), frozenset({"id", "ms"}))
 
@@ -47,7 +48,7 @@ class TextLanguageAnnotator:
     """Find the language of each document and of each window."""
 
     NAME: ClassVar[str] = "text_language"
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     SCHEMA: ClassVar[pa.Schema] = schema.TEXT_LANGUAGE
     NEEDS_AUDIO: ClassVar[bool] = False
 
@@ -92,7 +93,7 @@ def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
     cld2 = second_opinion(whole) if guess else None
     shared = {
         "lang": guess.lang if guess else None,
-        "confidence": _confidence(guess, cld2, declared) if guess else None,
+        "confidence": _confidence(guess, cld2, declared, sum(map(str.isalpha, whole))) if guess else None,
         "cld2_lang": cld2,
         "langid_lang": _third_opinion(whole) if guess else None,
         "matches_declared": guess.lang == declared if guess and declared else None,
@@ -106,14 +107,15 @@ def _rows(document: pa.Table) -> Iterator[dict[str, Any]]:
 
 def _is_other(own: Guess, whole: Guess, window: str) -> bool:
     """Tell whether both detectors are sure that a window is in another language than its document."""
-    return own.lang != whole.lang and own.confidence >= _SURE and _same(own.lang, second_opinion(window))
+    return own.lang != whole.lang and own.confidence >= SURE and _same(own.lang, second_opinion(window))
 
 
-def _confidence(guess: Guess, cld2: str | None, declared: str | None) -> float:
+def _confidence(guess: Guess, cld2: str | None, declared: str | None, num_letters: int) -> float:
     """Weigh what py3langid says with what the source declares (Bayes' rule) and with CLD2's answer."""
     odds = _TRUST if guess.lang == declared else 1.0
     weighed = guess.confidence * odds / (guess.confidence * odds + 1 - guess.confidence)
-    return weighed if cld2 is None or _same(guess.lang, cld2) else weighed / 2
+    sure = weighed if cld2 is None or _same(guess.lang, cld2) else weighed / 2
+    return max(sure, _UNSAID) if guess.lang == declared and num_letters < _MIN_LETTERS else sure
 
 
 def _same(lang: str, other: str | None) -> bool:

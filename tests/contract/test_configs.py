@@ -102,7 +102,7 @@ def experiment_violations(name: str, conf: Path = CONF) -> list[str]:
 
 def _jobs(conf: Path) -> list[str]:
     names = {path.stem for path in conf.glob("*.yaml")}
-    return [job for job in ("train", "ingest", "evaluate") if job in names]
+    return [job for job in ("train", "ingest", "evaluate", "study") if job in names]
 
 
 @cache

@@ -75,6 +75,11 @@ def test_a_folder_without_captions_is_refused(tmp_path: Path) -> None:
         labelled_set(SetOptions(seed=0, num_clean=1, real=str(tmp_path)))
 
 
+def test_a_defect_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UserError, match="defect 'wrong_text' does not exist; have .*lower_case"):
+        labelled_set(SetOptions(seed=0, num_clean=1, defects=["wrong_text"]))
+
+
 def outcome(defect: str, is_kept: bool, *reasons: str, lang: str = "en", strength: int = 0) -> Outcome:
     return Outcome(lang=lang, defect=defect, strength=strength, reasons=reasons, is_kept=is_kept)
 

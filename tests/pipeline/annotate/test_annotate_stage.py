@@ -127,8 +127,8 @@ def test_a_part_without_segments_gives_empty_outputs(tmp_path: Path) -> None:
 def test_each_annotator_is_an_output_with_its_own_version_and_parameters() -> None:
     stage = annotate_stage(ANNOTATORS)
     assert {output.name: (output.version, output.config) for output in stage.outputs} == {
-        "speech": (2, {"threshold": 0.5}),
-        "text_stats": (3, {"tokens": None}),
+        "speech": (3, {"threshold": 0.5}),
+        "text_stats": (5, {"tokens": None}),
         "timing": (2, {}),
         "loudness": (3, {"gain": 1.0}),
     }

@@ -16,10 +16,10 @@ CHECKS = sorted((Path(__file__).parents[3] / "conf" / "check").glob("*.yaml"))
 
 
 def load(path: Path) -> tuple[pa.Schema, Check]:
-    """Read a check with the schema it judges: its annotator's, or that of a family a stage of its own makes."""
+    """Read a check with the schema it judges: that of the family it names, else its annotator's."""
     plain = yaml.safe_load(path.read_text())
     rules = tuple(Rule(**rule) for rule in plain["rules"])
-    if "annotator" in plain:
+    if "family" not in plain:
         annotator = resolve_name(plain["annotator"].pop("_target_"))(**plain["annotator"])
         return annotator.SCHEMA, Check(family=annotator.NAME, rules=rules, examples=tuple(plain["examples"]))
     return schema.TABLES[plain["family"]], Check(family=plain["family"], rules=rules, examples=tuple(plain["examples"]))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.annotate.peers import MIN_PEERS, compare, peers_stage, quantiles
+from pipeline.annotate.peers import MIN_HEARD, MIN_PEERS, compare, peers_stage, quantiles, usual_margins
 from pipeline.stage import PART, Context
 
 
@@ -107,3 +107,9 @@ def test_a_windows_agreement_is_placed_among_its_languages() -> None:
 @pytest.mark.parametrize("has_agreement", [True, False])
 def test_agreement_is_read_where_it_is_measured(has_agreement: bool) -> None:
     assert ("agreement" in peers_stage(has_agreement).reads) is has_agreement
+
+
+def test_a_margin_is_measured_by_its_languages_median_where_the_model_hears_it() -> None:
+    margins = np.array([0.9] * MIN_HEARD + [0.0, np.nan] + [0.1] * (2 * MIN_HEARD) + [0.9] * (MIN_HEARD - 1))
+    groups = np.array([0] * (MIN_HEARD + 2) + [1] * (2 * MIN_HEARD) + [2] * (MIN_HEARD - 1))
+    np.testing.assert_array_equal(usual_margins(margins, groups), np.where(groups == 0, 0.9, np.nan))

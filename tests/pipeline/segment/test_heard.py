@@ -5,6 +5,7 @@ The model here knows the truth: a sample's value is its number, so a window says
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -75,7 +76,7 @@ def right(*numbers: int) -> list[tuple[int, int, str]]:
 def test_every_sentence_lies_where_it_is_said_over_many_windows() -> None:
     cues = lay(" ".join(TEXTS), SOUND, ByEar(aligner=KNOWING), MAX_MS)
     assert times(cues) == right(*range(30))
-    assert {cue.confidence for cue in cues} == {0.9} and END_MS > 3 * MAX_MS
+    assert min(cue.confidence or 0 for cue in cues) > 0.99 and END_MS > 3 * MAX_MS
 
 
 def test_a_model_that_reads_little_at_once_gets_there_too() -> None:
@@ -93,7 +94,34 @@ def test_speech_that_is_not_in_the_text_is_passed_by(after: int) -> None:
 def test_a_sentence_in_doubt_between_sure_ones_keeps_its_doubt() -> None:
     doubted = Knowing({**KNOWING.truth, TEXTS[2]: (-1, -1)})
     cues = lay(" ".join(TEXTS), SOUND, ByEar(aligner=doubted), MAX_MS)
-    assert cues[2].confidence == 0.1 and times(cues[3:]) == right(*range(3, 30))
+    assert (cues[2].confidence or 1) < 0.01 and times(cues[3:]) == right(*range(3, 30))
+
+
+def test_coarse_ends_are_moved_to_the_pauses_they_are_near() -> None:
+    rng = np.random.default_rng(0)
+    coarse = {text: (start + int(rng.integers(-400, 400)), end + int(rng.integers(-400, 400)))
+              for text, (start, end) in KNOWING.truth.items()}  # fmt: skip
+    cues = lay(" ".join(TEXTS), SOUND, ByEar(aligner=Knowing(coarse)), MAX_MS)
+    assert times(cues) == right(*range(30))
+    far = {
+        text: (start + 900, end - 900) if text == TEXTS[5] else (start, end) for text, (start, end) in coarse.items()
+    }
+    cues = lay(" ".join(TEXTS), SOUND, ByEar(aligner=Knowing(far)), MAX_MS)
+    assert all(one.end_ms <= other.start_ms for one, other in itertools.pairwise(cues))
+
+
+def test_a_word_alone_is_as_sure_as_what_stands_beside_it() -> None:
+    texts, times_ms = (*TEXTS[:4], "Two.", *TEXTS[4:]), (*TRUTH[:4], (TRUTH[3][1] + 50, TRUTH[3][1] + 300), *TRUTH[4:])
+    sound = replace(SOUND, speech_ms=times_ms)
+
+    class Unsure(Knowing):
+        def place(self, window: Samples, texts: Sequence[str], lang: str) -> list[Placed]:
+            found = super().place(window, texts, lang)
+            return [(*spot[:2], 0.01 if text == "Two." else spot[2]) for text, spot in zip(texts, found, strict=False)]
+
+    unsure = Unsure(dict(zip(texts, times_ms, strict=True)))
+    cues = lay(" ".join(texts), sound, ByEar(aligner=unsure), MAX_MS)
+    assert cues[4].text == "Two." and (cues[4].confidence or 0) > 0.9
 
 
 def test_an_end_that_is_not_found_is_laid_by_its_length() -> None:
@@ -101,7 +129,7 @@ def test_an_end_that_is_not_found_is_laid_by_its_length() -> None:
     cues = lay(" ".join(TEXTS), SOUND, ByEar(aligner=said), MAX_MS)
     assert times(cues[:26]) == right(*range(26))
     assert " ".join(cue.text for cue in cues) == " ".join(TEXTS)
-    assert all(cue.confidence != 0.9 and cue.start_ms >= TRUTH[25][1] for cue in cues[26:])
+    assert all(cue.start_ms >= TRUTH[25][1] for cue in cues[26:])
 
 
 @pytest.mark.parametrize(
@@ -157,4 +185,4 @@ def test_who_hears_is_part_of_the_fingerprint() -> None:
         segment_stage(SegmentConfig(retime=RetimeOptions(untimed=True, by_ear=by_ear))).outputs[0].config
         for by_ear in (ByEar(aligner=KNOWING), None)
     )
-    assert heard == {**plain, "by_ear": {"aligner": {"name": "knowing"}, "min_heard": 0.7}}
+    assert heard == {**plain, "by_ear": {"aligner": {"name": "knowing"}, "min_heard": 0.5}}

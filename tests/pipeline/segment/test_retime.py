@@ -20,7 +20,7 @@ SPEECH = [(int(start), int(end)) for start, end in _EDGES.reshape(-1, 2)]
 TEXTS = [chr(97 + at) * ((end - start) // 67) + "." for at, (start, end) in enumerate(SPEECH)]
 CUES = tuple(Cue(start_ms=start, end_ms=end, text=words) for (start, end), words in zip(SPEECH, TEXTS, strict=True))
 DURATION_MS = SPEECH[-1][1] + 500
-ALL = RetimeOptions(untimed=True, overlong=True, shifted=True)
+ALL = RetimeOptions(untimed=True, overlong=True, shifted=True, stretched=True)
 TIMED = Caption(status="ok", cues=CUES)
 
 
@@ -50,6 +50,20 @@ def test_a_planted_shift_is_undone_and_told(by_ms: int) -> None:
 def test_what_lies_on_its_speech_stays(by_ms: int) -> None:
     found = run(moved(by_ms), ALL)
     assert (found.shift_ms, found.caption.cues) == (0, moved(by_ms).cues)
+
+
+@pytest.mark.parametrize("rate", [24 / 25, 25 / 24, 1.01, 0.99])
+@pytest.mark.parametrize("by_ms", [0, 2500])
+def test_captions_of_another_clock_are_set_to_the_sounds(rate: float, by_ms: int) -> None:
+    late = tuple(
+        replace(cue, start_ms=round(cue.start_ms * rate) + by_ms, end_ms=round(cue.end_ms * rate) + by_ms)
+        for cue in CUES
+    )
+    found = run(replace(TIMED, cues=late), ALL)
+    assert found.alignment == "stretched"
+    assert max(abs(one.start_ms - cue.start_ms) for one, cue in zip(found.caption.cues, CUES, strict=True)) <= 60
+    only_moved = run(replace(TIMED, cues=late), replace(ALL, stretched=False))
+    assert only_moved.alignment == "cues"
 
 
 def test_a_shift_is_not_guessed() -> None:

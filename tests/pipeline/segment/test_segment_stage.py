@@ -241,7 +241,14 @@ def test_window_options_are_part_of_the_fingerprint() -> None:
     other = segment_stage(SegmentConfig(window=WindowOptions(max_ms=20_000)))
     assert STAGE.outputs[0].config == {
         "window": {"max_ms": 30_000, "max_gap_ms": 2000, "pad_ms": 200, "min_gap_window_ms": 5000},
-        "retime": {"untimed": False, "overlong": False, "shifted": False, "min_shift_ms": 200, "min_synced": 0.6},
+        "retime": {
+            "untimed": False,
+            "overlong": False,
+            "shifted": False,
+            "stretched": False,
+            "min_shift_ms": 200,
+            "min_synced": 0.6,
+        },
         "wording": {"sound_tags": "keep", "speaker_names": "strip"},
     }
     assert other.outputs[0].config != STAGE.outputs[0].config
