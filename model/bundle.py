@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -23,12 +23,14 @@ class Bundle:
     """What is read from or written to a file of any format.
 
     `alignment_heads` are (layer, head) of the cross-attention that follows the speech, where somebody found them.
+    `pads_windows`: it learnt windows filled to the full context only, as models of others; ours take them as they are.
     """
 
     dims: ModelDimensions
     weights: Mapping[str, Tensor]
     vocabulary: Vocabulary
     alignment_heads: Heads = ()
+    pads_windows: bool = True
 
     @property
     def is_openai_vocabulary(self) -> bool:
@@ -38,8 +40,7 @@ class Bundle:
 
     def to(self, dtype: torch.dtype) -> Bundle:
         """Return the bundle with its weights in another precision."""
-        weights = {name: weight.to(dtype) for name, weight in self.weights.items()}
-        return Bundle(dims=self.dims, weights=weights, vocabulary=self.vocabulary, alignment_heads=self.alignment_heads)
+        return replace(self, weights={name: weight.to(dtype) for name, weight in self.weights.items()})
 
     def network(self) -> Whisper:
         """Build the network, in float32 and evaluation mode."""

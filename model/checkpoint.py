@@ -52,19 +52,29 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A checkpoint ready for use: the network in evaluation mode, its vocabulary, its card, its step."""
+    """A checkpoint ready for use: the network in evaluation mode, its vocabulary, its card, its step.
+
+    `pads_windows`: it wants windows filled to the full context. Training here leaves windows as they are, so whatever
+    has our card does not, a model of others that was trained further neither.
+    """
 
     net: Whisper
     tokenizer: Tokenizer
     card: Card
     step: int
     alignment_heads: Heads = ()
+    pads_windows: bool = False
 
     def bundle(self) -> Bundle:
         """Return what the file formats hold, on the CPU."""
         weights = {name: weight.detach().cpu() for name, weight in self.net.state_dict().items()}
-        card = self.card
-        return Bundle(dims=card.dims, weights=weights, vocabulary=card.vocabulary, alignment_heads=self.alignment_heads)
+        return Bundle(
+            dims=self.card.dims,
+            weights=weights,
+            vocabulary=self.card.vocabulary,
+            alignment_heads=self.alignment_heads,
+            pads_windows=self.pads_windows,
+        )
 
 
 def load(path: str, device: torch.device | str = "cpu") -> Loaded:
@@ -112,4 +122,5 @@ def _foreign(bundle: Bundle, device: torch.device | str) -> Loaded:
         card=card,
         step=0,
         alignment_heads=bundle.alignment_heads,
+        pads_windows=bundle.pads_windows,
     )

@@ -36,6 +36,7 @@ class Settings:
     int8: bool
     num_threads: int | None
     batch_size: int
+    pads_windows: bool | None
     longform: LongformOptions
     decode: DecodeOptions
     data_root: str | None
@@ -71,13 +72,14 @@ def load_model(settings: Settings) -> Model:
     """Load the checkpoint and make it ready, once a process."""
     if settings.num_threads is not None:
         torch.set_num_threads(settings.num_threads)
-    return _load(settings.checkpoint, settings.device, settings.int8)
+    return _load(settings.checkpoint, settings.device, settings.int8, settings.pads_windows)
 
 
 @functools.lru_cache(maxsize=1)
-def _load(checkpoint: str, device: str, int8: bool) -> Model:
+def _load(checkpoint: str, device: str, int8: bool, pads_windows: bool | None) -> Model:
     loaded = load(checkpoint, device)
-    return Model(loaded, Engine(loaded.net, int8))
+    pads = loaded.pads_windows if pads_windows is None else pads_windows
+    return Model(loaded, Engine(loaded.net, int8, pads))
 
 
 def targets(item: Item, settings: Settings) -> dict[str, str]:

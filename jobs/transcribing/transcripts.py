@@ -90,6 +90,7 @@ def transcript_stage(settings: Settings) -> Stage:
     config = {
         **CheckpointListener(checkpoint=settings.checkpoint).identity(),
         "int8": settings.int8,
+        "pads_windows": settings.pads_windows,
         "longform": asdict(settings.longform),
         "decode": asdict(settings.decode),
     }

@@ -46,13 +46,6 @@ class _Running:
     attempt: int = 0
     is_loop: bool = False
 
-    @property
-    def last_stamp(self) -> int:
-        """The latest timestamp that may be said."""
-        if not self.window.timestamps:
-            return NO_STAMPS
-        return min(self.window.mel_FT.shape[1] // FRAMES_PER_STAMP, NUM_TIMESTAMPS - 1)
-
 
 class Batch:
     """Up to `size` windows decoded together."""
@@ -148,7 +141,7 @@ class Batch:
 
     def _advance(self, groups: Sequence[Group], logits_RV: Tensor, rows: Sequence[_Running]) -> list[int]:
         said = [tokens for group in groups for tokens in group.said]
-        last_stamps = [row.last_stamp for row in rows for _ in row.group.said]
+        last_stamps = [self._last_stamp(row.window) for row in rows for _ in row.group.said]
         scores = choose(self._rules.apply(logits_RV, said, last_stamps), groups)
         sources: list[int] = []
         for group, row in zip(groups, rows, strict=True):
@@ -156,6 +149,13 @@ class Batch:
             sources += [first + source for source in group.advance(scores, first)]
             self._break_loop(row)
         return sources
+
+    def _last_stamp(self, window: Window) -> int:
+        """Return the latest timestamp that may be said; where windows are padded, any of the context."""
+        if not window.timestamps:
+            return NO_STAMPS
+        own = window.mel_FT.shape[1] // FRAMES_PER_STAMP
+        return min(self.engine.dims.n_audio_ctx if self.engine.pads_windows else own, NUM_TIMESTAMPS - 1)
 
     def _break_loop(self, row: _Running) -> None:
         limit = self.options.max_loop_repeats

@@ -84,9 +84,12 @@ class Cache:
 class Engine:
     """A model made ready for decoding; the network it is made from is not changed."""
 
-    def __init__(self, net: Whisper, int8: bool = False) -> None:
-        """Pack the weights; `int8` (CPU only) rounds encoder, decoder and vocabulary head to 8 bits."""
-        self.dims, self.int8 = net.dims, int8
+    def __init__(self, net: Whisper, int8: bool = False, pads_windows: bool = False) -> None:
+        """Pack the weights; `int8` (CPU only) rounds encoder, decoder and vocabulary head to 8 bits.
+
+        `pads_windows` fills every window to the full context, for a model that never heard a shorter one.
+        """
+        self.dims, self.int8, self.pads_windows = net.dims, int8, pads_windows
         self.embedding = net.decoder.token_embedding.weight.detach()
         self._encoder = net.encoder
         self._packed_encoder = PackedEncoder(net.encoder, int8) if can_pack(self.embedding) else None
@@ -102,8 +105,11 @@ class Engine:
 
     @torch.inference_mode()
     def encode(self, mels: Sequence[Tensor]) -> list[Tensor]:
-        """Encode windows (mel_FT of any lengths) to audio_SD each; packed, one by one, which costs no padding."""
-        mels = [mel_FT.to(self.device, self.embedding.dtype) for mel_FT in mels]
+        """Encode windows (mel_FT of any lengths) to audio_SD each; packed, one by one, which costs no padding.
+
+        Where the model wants windows padded, all are as long as the context.
+        """
+        mels = [self._filled(mel_FT.to(self.device, self.embedding.dtype)) for mel_FT in mels]
         if self._packed_encoder is not None:
             return [self._packed_encoder(mel_FT) for mel_FT in mels]
         lengths_B = torch.tensor([mel_FT.shape[1] for mel_FT in mels], device=self.device)
@@ -155,6 +161,11 @@ class Engine:
             asked_AGD = layer.cross_query(layer.cross_ln(x_R1D)).view(num_windows, cache.group, -1)
             x_R1D = _finish_layer(layer, x_R1D, audio.attend(asked_AGD, heard).view_as(x_R1D))
         return self._head(self._ln(x_R1D[:, 0])).float()
+
+    def _filled(self, mel_FT: Tensor) -> Tensor:
+        """Pad features with zeros, as openai-whisper does (2025-06)."""
+        room = 2 * self.dims.n_audio_ctx - mel_FT.shape[1]  # the encoder halves frames to positions
+        return F.pad(mel_FT, (0, room)) if self.pads_windows and room > 0 else mel_FT
 
     def _read(
         self,

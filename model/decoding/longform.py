@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, cast
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from model.decoding.batch import Batch, Finished
@@ -30,7 +29,6 @@ Clip = tuple[int, int]  # in frames
 class LongformOptions:
     """How recordings are cut, asked and judged.
 
-    `pads_windows` fills the last one to the full context, as OpenAI's models learnt it; ours take windows as they are.
     A rest shorter than `min_window_ms` is not asked. What was said hotter than `max_previous_temperature` is not told
     to the next window. Both `clips` "speech" and `hears_pauses` need the spans of speech.
     """
@@ -40,7 +38,6 @@ class LongformOptions:
     lang: str | None = None
     timestamps: bool = True
     words: bool = False
-    pads_windows: bool = False
     min_window_ms: int = 400
     previous_text: bool = False
     max_previous_temperature: float = 0.5
@@ -147,8 +144,6 @@ class Transcriber:
     def _window(self, course: _Course, clip: Clip) -> Window:
         start, end = clip
         mel_FT = course.recording.mel_FT[:, start : min(start + self._context, end)]
-        if self._options.pads_windows:
-            mel_FT = F.pad(mel_FT, (0, self._context - mel_FT.shape[1]))
         course.num_out += 1
         return Window(
             mel_FT=mel_FT,

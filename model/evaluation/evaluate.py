@@ -36,7 +36,7 @@ from pipeline.voice import find_speech
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalOptions:
-    """How items are asked. `longform.pads_windows` holds for short windows too.
+    """How items are asked. `pads_windows` fills windows to the full context; None: as the checkpoint learnt them.
 
     `times_words` compares the times of words where an item has cues; `takes_losses` reads the right answer as well.
     """
@@ -44,6 +44,7 @@ class EvalOptions:
     decode: DecodeOptions
     longform: LongformOptions
     batch_size: int = 16
+    pads_windows: bool | None = None
     times_words: bool = True
     takes_losses: bool = True
 
@@ -74,7 +75,8 @@ def evaluate(loaded: Loaded, items: Iterable[EvalItem], options: EvalOptions) ->
 class _Asker:
     def __init__(self, loaded: Loaded, options: EvalOptions) -> None:
         self._loaded, self._options = loaded, options
-        self._engine, self._tokenizer = Engine(loaded.net), loaded.tokenizer
+        pads = loaded.pads_windows if options.pads_windows is None else options.pads_windows
+        self._engine, self._tokenizer = Engine(loaded.net, pads_windows=pads), loaded.tokenizer
         self._context = loaded.net.dims.n_audio_ctx * FRAMES_PER_STAMP
 
     def run(self, items: Sequence[EvalItem]) -> list[Utterance]:
@@ -107,15 +109,13 @@ class _Asker:
         return take
 
     def _window(self, item: EvalItem, mel_FT: Tensor, key: tuple[int, int]) -> Window:
-        if self._options.longform.pads_windows:
-            mel_FT = F.pad(mel_FT, (0, self._context - mel_FT.shape[1]))
         task = "translate" if item.task == "translate" else "transcribe"
         return Window(mel_FT=mel_FT, task=task, lang=self._lang(item), seed=item.item_id, key=key)
 
     def _short(self, item: EvalItem, done: Finished, duration_ms: int) -> Utterance:
         start = hear_start(self._engine, self._tokenizer, [done.audio_SD])[0]
         is_silent = is_silence(done.decoded, self._options.decode.fallback)
-        nll, num_tokens = self._loss(item, done.window.mel_FT, duration_ms)
+        nll, num_tokens = self._loss(item, done.audio_SD, duration_ms)
         return Utterance(
             item=item,
             hypothesis="" if is_silent else done.decoded.text,
@@ -140,7 +140,7 @@ class _Asker:
         return timing(item.cues, words, item.lang)
 
     @torch.inference_mode()
-    def _loss(self, item: EvalItem, mel_FT: Tensor, duration_ms: int) -> tuple[float, int]:
+    def _loss(self, item: EvalItem, audio_SD: Tensor, duration_ms: int) -> tuple[float, int]:
         """Return the summed loss of the right answer and its tokens; nothing where it does not fit the decoder."""
         if not self._options.takes_losses or (item.task != "no_speech" and not self._knows(item)):
             return 0.0, 0
@@ -151,10 +151,9 @@ class _Asker:
             )
         except DataError:
             return 0.0, 0
-        tokens_BL = torch.tensor([encoded.tokens], device=mel_FT.device)
-        frames_B = torch.tensor([mel_FT.shape[1]], device=mel_FT.device)
-        logits_BLV = self._loaded.net(mel_FT[None], tokens_BL[:, :-1], frames_B)
-        nll_L = F.cross_entropy(logits_BLV[0].float(), tokens_BL[0, 1:], reduction="none")
+        logits_LV, _ = self._engine.attend(audio_SD, encoded.tokens[:-1])
+        next_L = torch.tensor(encoded.tokens[1:], device=logits_LV.device)
+        nll_L = F.cross_entropy(logits_LV, next_L, reduction="none")
         mask_L = torch.tensor(encoded.loss_mask[1:], device=nll_L.device)
         return float((nll_L * mask_L).sum()), int(mask_L.sum())
 

@@ -1,6 +1,7 @@
 """The Hugging Face folder: config.json, generation_config.json, model.safetensors, tokenizer and preprocessor.
 
-Written without the transformers library, from its documented names; its Whisper classes load the folder.
+Written without the transformers library, from its documented names; its Whisper classes load the folder. A model that
+does not want its windows padded says so in the preprocessor's file, under a name others pass by.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from model.tokenizer import Tokenizer
 from pipeline.errors import UserError
 
 CONFIG, GENERATION, PREPROCESSOR = "config.json", "generation_config.json", "preprocessor_config.json"
+PADS = "pads_windows"
 WEIGHTS, WEIGHTS_INDEX = "model.safetensors", "model.safetensors.index.json"
 
 # OpenAI's name of a part, and Hugging Face's; applied one after the other.
@@ -64,7 +66,14 @@ def read(folder: str | Path) -> Bundle:
         vocabulary = openai_vocabulary(OPENAI_LANGUAGES[dims.n_vocab])
     else:
         vocabulary = huggingface_tokenizer.read(place, dims.n_vocab)
-    return Bundle(dims=dims, weights=weights, vocabulary=vocabulary, alignment_heads=_alignment_heads(place))
+    heads: list[tuple[int, int]] = _document(place, GENERATION).get("alignment_heads") or []
+    return Bundle(
+        dims=dims,
+        weights=weights,
+        vocabulary=vocabulary,
+        alignment_heads=tuple((layer, head) for layer, head in heads),
+        pads_windows=_document(place, PREPROCESSOR).get(PADS, True),
+    )
 
 
 def write(bundle: Bundle, folder: str | Path) -> list[Path]:
@@ -75,7 +84,7 @@ def write(bundle: Bundle, folder: str | Path) -> list[Path]:
     documents = {
         CONFIG: _config(bundle, tokenizer),
         GENERATION: _generation_config(bundle, tokenizer),
-        PREPROCESSOR: _preprocessor_config(bundle.dims),
+        PREPROCESSOR: {**_preprocessor_config(bundle.dims), PADS: bundle.pads_windows},
         **huggingface_tokenizer.documents(tokenizer, bundle.dims.n_text_ctx),
     }
     for name, document in documents.items():
@@ -111,11 +120,9 @@ def _weight_files(place: Path) -> list[Path]:
     return [place / WEIGHTS]
 
 
-def _alignment_heads(place: Path) -> tuple[tuple[int, int], ...]:
-    if not (place / GENERATION).is_file():
-        return ()
-    heads: list[tuple[int, int]] = json.loads((place / GENERATION).read_bytes()).get("alignment_heads") or []
-    return tuple((layer, head) for layer, head in heads)
+def _document(place: Path, name: str) -> dict[str, Any]:
+    """Read one of a folder's documents, which may be missing."""
+    return json.loads((place / name).read_bytes()) if (place / name).is_file() else {}
 
 
 def _dims(config: dict[str, Any]) -> ModelDimensions:

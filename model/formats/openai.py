@@ -1,6 +1,7 @@
 """OpenAI's checkpoint: one file of torch.save with `dims` and `model_state_dict`.
 
-It holds no vocabulary. One that is not OpenAI's lies beside the file as `<name>.tiktoken`.
+It holds no vocabulary. One that is not OpenAI's lies beside the file as `<name>.tiktoken`. A model that does not want
+its windows padded says so in a key of its own, which openai-whisper passes by.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from model.tokenizer import NUM_SPECIAL_TOKENS
 from model.vocabulary import Vocabulary
 from pipeline.errors import UserError
 
+PADS = "pads_windows"
+
 
 def is_one(content: Mapping[str, Any]) -> bool:
     """Tell whether a loaded file is a checkpoint of OpenAI's layout."""
@@ -28,13 +31,19 @@ def read(path: str | Path, content: Mapping[str, Any]) -> Bundle:
     """Return the model of what torch.load(weights_only=True) gave for a path."""
     dims = ModelDimensions(**content["dims"])
     weights = {name: weight for name, weight in content["model_state_dict"].items() if name != "decoder.mask"}
-    return Bundle(dims=dims, weights=weights, vocabulary=_vocabulary(Path(path), dims.n_vocab))
+    return Bundle(
+        dims=dims,
+        weights=weights,
+        vocabulary=_vocabulary(Path(path), dims.n_vocab),
+        pads_windows=content.get(PADS, True),
+    )
 
 
 def write(bundle: Bundle, path: str | Path) -> list[Path]:
     """Write the checkpoint, and the vocabulary beside it where it is not OpenAI's; return the files."""
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    torch.save({"dims": asdict(bundle.dims), "model_state_dict": dict(bundle.weights)}, path)
+    content = {"dims": asdict(bundle.dims), "model_state_dict": dict(bundle.weights), PADS: bundle.pads_windows}
+    torch.save(content, path)
     if bundle.is_openai_vocabulary:
         return [Path(path)]
     Path(path).with_suffix(".tiktoken").write_bytes(bundle.vocabulary.ranks)

@@ -59,7 +59,7 @@ def own() -> Bundle:
     """Return a model with a vocabulary learnt from texts, and windows of 8 s."""
     vocabulary = Vocabulary(ranks=train_bpe([f" {text}" for text in TEXTS], 300), num_languages=100)
     dims = replace(SMALL, n_audio_ctx=400, n_vocab=vocabulary.tokenizer().n_vocab)
-    return bundle_of(dims, vocabulary)
+    return replace(bundle_of(dims, vocabulary), pads_windows=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,8 @@ def own_folder(own: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def same(one: Bundle, other: Bundle) -> bool:
-    return (one.dims, one.vocabulary) == (other.dims, other.vocabulary) and all(
-        torch.equal(weight, other.weights[name]) for name, weight in one.weights.items()
-    )
+    alike = all(getattr(one, name) == getattr(other, name) for name in ("dims", "vocabulary", "pads_windows"))
+    return alike and all(torch.equal(weight, other.weights[name]) for name, weight in one.weights.items())
 
 
 @pytest.mark.parametrize("name", list(DIMS))
@@ -114,6 +113,15 @@ def test_what_is_written_is_read_back_to_the_bit(
     assert same(loaded.bundle(), bundle)
     assert loaded.tokenizer.fingerprint == bundle.vocabulary.tokenizer().fingerprint
     assert all(file.exists() for file in files)
+
+
+def test_a_model_of_others_says_nothing_of_padding_and_wants_its_windows_padded(small: Bundle, tmp_path: Path) -> None:
+    openai.write(small, tmp_path / "model.pt")
+    huggingface.write(small, tmp_path / "folder")
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    torch.save({name: content[name] for name in ("dims", "model_state_dict")}, tmp_path / "model.pt")
+    (tmp_path / "folder" / huggingface.PREPROCESSOR).unlink()
+    assert load(str(tmp_path / "model.pt")).pads_windows and load(str(tmp_path / "folder")).pads_windows
 
 
 @pytest.mark.slow

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from model.bundle import Bundle
 from model.checkpoint import Card, Loaded
+from model.decoding.batch import Batch
 from model.decoding.engine import Engine
+from model.decoding.language import detect_language
+from model.decoding.longform import LongformOptions, Transcriber
+from model.formats import openai
 from model.listening import CheckpointListener
 from model.mel import HOP, log_mel
 from model.net import Whisper
+from model.tokenizer import train_bpe
 from model.vocabulary import Vocabulary
 from pipeline.audio import Samples
 from tests.model.decoding.learnt import DIMS, TOKENIZER, learn
@@ -45,12 +52,49 @@ def test_each_window_has_probabilities_of_all_languages(listener: CheckpointList
     assert listener.languages([SHORT]) == []
 
 
+def test_a_model_of_others_hears_padded_windows_and_ours_windows_as_they_are(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    ranks = train_bpe([], 256)
+    dims = replace(DIMS, n_vocab=Vocabulary(ranks=ranks, num_languages=100).tokenizer().n_vocab)
+    theirs = Bundle(
+        dims=dims,
+        weights=Whisper(dims).state_dict(),
+        vocabulary=Vocabulary(ranks=ranks, num_languages=100),
+    )
+    openai.write(theirs, tmp_path / "theirs.pt")
+    openai.write(replace(theirs, pads_windows=False), tmp_path / "ours.pt")
+    full = np.pad(WINDOWS[0], (0, 2 * DIMS.n_audio_ctx * HOP - len(WINDOWS[0])))
+    mels = [log_mel(torch.from_numpy(audio)[None], DIMS.n_mels)[0] for audio in (WINDOWS[0], full)]
+    padded = torch.nn.functional.pad(mels[0], (0, mels[1].shape[1] - mels[0].shape[1]))
+    engine = Engine(theirs.network())
+    for name, mel_FT in (("theirs.pt", padded), ("ours.pt", mels[0])):
+        [start] = detect_language(engine, theirs.vocabulary.tokenizer(), [mel_FT])
+        assert CheckpointListener(checkpoint=str(tmp_path / name)).languages(WINDOWS[:1]) == [start.lang_probs]
+
+
 def test_each_window_has_a_text_and_a_moment_has_none(listener: CheckpointListener) -> None:
     texts = listener.texts([WINDOWS[0], SHORT, WINDOWS[1]], ["en", "en", "am"])
     assert len(texts) == 3 and texts[1] == ""
     assert texts[::2] == listener.texts(WINDOWS, ["en", "am"])
     assert listener.texts([], []) == []
     assert listener.knows("am") and not listener.knows("xx")
+
+
+def test_a_model_of_others_is_asked_for_times_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = Loaded(net=Whisper(DIMS).eval(), tokenizer=TOKENIZER, card=CARD, step=0)
+    asked: list[bool] = []
+
+    def note(batch: Batch, options: LongformOptions) -> Transcriber:
+        asked.append(options.timestamps)
+        return Transcriber(batch, options)
+
+    monkeypatch.setattr("model.listening.Transcriber", note)
+    for pads_windows in (True, False):
+        engine = Engine(loaded.net, pads_windows=pads_windows)
+        monkeypatch.setattr("model.listening._listener", lambda *_, engine=engine: (loaded, engine))
+        for timestamps in (None, True, False):
+            CheckpointListener(checkpoint="tiny.ckpt", timestamps=timestamps).texts(WINDOWS[:1], ["en"])
+    assert asked == [True, True, False, False, True, False]
 
 
 def test_the_bytes_of_a_checkpoint_name_it(tmp_path: Path) -> None:

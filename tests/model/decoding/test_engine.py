@@ -54,6 +54,18 @@ def test_rows_of_a_window_share_its_audio_and_go_on_from_each_other(net: Whisper
 
 
 @torch.no_grad()
+def test_a_model_that_wants_its_windows_padded_hears_all_of_the_context(net: Whisper) -> None:
+    engine, mel_FT = Engine(net, pads_windows=True), torch.randn(8, 23)
+    context = DIMS.n_audio_ctx * 2
+    padded = torch.nn.functional.pad(mel_FT, (0, context - 23))
+    [audio_SD, full_SD] = engine.encode([mel_FT, padded])
+    assert len(audio_SD) == DIMS.n_audio_ctx
+    torch.testing.assert_close(audio_SD, net.encoder(padded[None])[0], atol=1e-5, rtol=0)
+    torch.testing.assert_close(audio_SD, full_SD)
+    assert len(Engine(net).encode([mel_FT])[0]) == 12
+
+
+@torch.no_grad()
 def test_int8_stays_near_float32(learnt: Learnt) -> None:
     before = {name: weight.clone() for name, weight in learnt.net.state_dict().items()}
     plain, rounded = Engine(learnt.net), Engine(learnt.net, int8=True)

@@ -26,9 +26,7 @@ from tests.model.decoding.learnt import LENGTHS, TOKENIZER, Learnt
 from tests.model.golden import openai_decoding, openai_longform
 
 ANSWERS = json.loads(openai_longform.PATH.read_bytes())
-WHISPER = LongformOptions(
-    clips="whole", lang="en", pads_windows=True, min_window_ms=0, drops_hallucinations=False, hears_pauses=False
-)
+WHISPER = LongformOptions(clips="whole", lang="en", min_window_ms=0, drops_hallucinations=False, hears_pauses=False)
 PLAIN = LongformOptions(clips="whole", timestamps=False, drops_hallucinations=False, min_window_ms=0)
 NO_RULES = Fallback(temperatures=(0.0,), max_compression_ratio=None, max_no_speech_prob=None)
 
@@ -37,7 +35,7 @@ NO_RULES = Fallback(temperatures=(0.0,), max_compression_ratio=None, max_no_spee
 def engine() -> Engine:
     net = Whisper(ModelDimensions(**openai_decoding.DIMS))
     openai_decoding.fill(net)
-    return Engine(net.eval())
+    return Engine(net.eval(), pads_windows=True)
 
 
 def transcribe(

@@ -116,6 +116,15 @@ def test_options_leave_losses_and_times_out(learnt: Loaded) -> None:
     assert (found.num_tokens, found.timing) == (0, None)
 
 
+def test_windows_are_padded_as_the_checkpoint_learnt_them_unless_told(learnt: Loaded) -> None:
+    foreign = replace(learnt, pads_windows=True)
+    losses = [
+        evaluate(model, ITEMS[:1], replace(OPTIONS, pads_windows=told))[0].nll
+        for model, told in ((learnt, None), (foreign, False), (foreign, None), (learnt, True))
+    ]
+    assert losses[0] == losses[1] < losses[2] == losses[3]
+
+
 def told(number: int, said: str, hypothesis: str, **given: object) -> Utterance:
     asked = replace(item(0, "en"), text=said, item_id=str(number), recording_id=str(number))
     asked = replace(asked, **{name: given.pop(name) for name in ("task", "lang", "source") if name in given})  # type: ignore[arg-type]
