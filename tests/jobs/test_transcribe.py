@@ -99,7 +99,10 @@ def test_the_ablation_scores_each_heuristic(folder: Path, tmp_path: Path, capsys
     shutil.copy(folder / "audio/a.wav", tmp_path / "alone.wav")
     with pytest.raises(SystemExit):
         run(folder, f"{tmp_path}/alone.wav", tmp_path, "ablate=true")
-    assert "none of 1 files has captions beside it; expected for NAME.mp3 NAME with one of ('vtt'," in capsys.readouterr().err
+    assert (
+        "none of 1 files has captions beside it; expected for NAME.mp3 NAME with one of ('vtt',"
+        in capsys.readouterr().err
+    )
 
 
 def test_references_are_the_captions_beside(folder: Path) -> None:

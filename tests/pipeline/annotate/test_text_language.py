@@ -68,9 +68,11 @@ def test_the_sources_word_speaks_for_a_short_text() -> None:
 
 def test_a_word_alone_says_nothing_against_its_source() -> None:
     for word, declared in (("Dix-huit.", "fr"), ("Trasferimento.", "it")):
-        [row] = TextLanguageAnnotator().measure(
-            segment_table(*said("r", word, declared_lang=declared)), recording_table()
-        ).to_pylist()
+        [row] = (
+            TextLanguageAnnotator()
+            .measure(segment_table(*said("r", word, declared_lang=declared)), recording_table())
+            .to_pylist()
+        )
         assert row["lang"] == declared and row["confidence"] >= 0.5
 
 
