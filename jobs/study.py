@@ -3,62 +3,50 @@
 from __future__ import annotations
 
 import shlex
-from typing import Any
+import sys
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from jobs.command.cli import command
-from jobs.tracking.runs import start_run
-from jobs.training.parts import plain
-from jobs.training.studying import (
-    Cell,
-    Settings,
-    ask,
-    draw,
-    findings,
-    ingest_command,
-    is_trained,
-    make_corpus,
-    run_command,
-    share_of,
-    table_lines,
-    train_command,
-)
-from model.evaluation.evaluate import Utterance
-from pipeline import store
+from jobs.studying.checking import check
+from jobs.studying.commands import train_command
+from jobs.studying.corpora import ingest_command, make_corpus, view_of
+from jobs.studying.files import publish
+from jobs.studying.processes import stopping
+from jobs.studying.running import run_cells
+from jobs.studying.settings import Settings, read_settings
 
 
 @command("study")
 def main(cfg: DictConfig) -> None:
-    """Do what is not done yet, then print the table and draw it."""
-    given: Any = OmegaConf.to_container(cfg, resolve=True)
-    settings = Settings(**given)
+    """Do what is not done yet, then print the tables, draw the pictures and write the page."""
+    settings = read_settings(cfg)
+    check(settings)
     if settings.explain:
-        for corpus in settings.corpora:
-            print(shlex.join(ingest_command(settings, corpus)))
-        for cell in settings.cells():
-            print(shlex.join(train_command(settings, cell, f"SHARDS_OF_{cell.corpus}")))
+        print("\n".join(explain(settings)))
         return
-    shards = {corpus: make_corpus(settings, corpus) for corpus in settings.corpora}
-    judge, answers = next(iter(shards.values())), dict[Cell, list[Utterance]]()
-    for cell in settings.cells():
-        if not is_trained(settings, cell):
-            view = share_of(shards[cell.corpus], cell.share, settings.folder / "data")
-            run_command(train_command(settings, cell, view))
-        answers[cell] = ask(settings, cell, judge)
-    found = list(findings(settings, answers))
-    lines = list(table_lines(found))
-    print("\n".join(["", *lines]))
-    files = {f"{name}.png": png for name, png in draw(settings, found).items()} | {
-        "table.md": "\n".join(lines).encode()
-    }
-    with start_run(settings.tracking["uri"], settings.tracking["experiment"], settings.name, plain(cfg)) as run:
-        for one in found:
-            run.log_metrics({f"{one.corpus}-{one.group[0]}-{one.group[1]:g}/{one.metric}": one.pooled.value})
-        for name, data in files.items():
-            store.publish(str(settings.folder / name), data)
-            run.log_artifact(str(settings.folder / name))
-    print(f"\n{settings.folder}")
+    with stopping():
+        shards = {corpus: make_corpus(settings, corpus) for corpus in settings.corpora}
+        judge = shards[settings.judge]
+        views = {
+            (corpus, share): view_of(shards[corpus], share, judge, settings.folder / "data")
+            for corpus, share in dict.fromkeys((cell.corpus, cell.share) for cell in settings.cells())
+        }
+        outcome = run_cells(settings, views, judge, _say)
+    if outcome.answers:
+        publish(settings, outcome.answers, views, cfg)
+    outcome.check(settings.name)
+
+
+def explain(settings: Settings) -> list[str]:
+    """Return the commands a person would type."""
+    ingests = [ingest_command(settings, corpus) for corpus in settings.corpora]
+    trains = [train_command(settings, cell, f"SHARDS_OF_{cell.corpus}_{cell.share:g}") for cell in settings.cells()]
+    return [shlex.join(one) for one in (*ingests, *trains)]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Pictures of evaluations and studies as PNG: errors in noise, errors against hours, one model beside another."""
+"""Pictures of evaluations as PNG: errors in noise, errors against hours; and the look that all pictures share."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,18 +12,10 @@ import numpy as np
 from model.evaluation.results import ALL, CLEAN
 
 Row = Mapping[str, Any]
-WIDTH_IN, HEIGHT_IN, DPI = 7.0, 4.2, 110
+WIDTH_IN, HEIGHT_IN, DPI = 7.0, 4.2, 150
+# Okabe and Ito, "Color universal design" (2008): told apart by everybody, the darker ones first.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MIN_LANGUAGES = 3  # for a line through them
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """A named value with its interval."""
-
-    name: str
-    value: float
-    low: float | None
-    high: float | None
 
 
 def noise_chart(rows: Sequence[Row], metric: str, normaliser: str) -> bytes | None:
@@ -38,7 +29,7 @@ def noise_chart(rows: Sequence[Row], metric: str, normaliser: str) -> bytes | No
             lines.setdefault(name, []).append((float(snr_db), row))
     if not lines:
         return None
-    with _figure() as (axes, sink):
+    with figure() as ((axes,), sink):
         for name, points in lines.items():
             ratios, found = zip(*sorted(points, key=lambda point: -point[0]), strict=True)
             axes.plot(ratios, [row["value"] for row in found], marker="o", label=name)
@@ -63,7 +54,7 @@ def hours_chart(rows: Sequence[Row], hours: Mapping[str, float], metric: str, no
     if not spots:
         return None
     log_hours, log_errors = np.log2([hours[lang] for lang in spots]), np.log2(list(spots.values()))
-    with _figure() as (axes, sink):
+    with figure() as ((axes,), sink):
         axes.scatter(2**log_hours, 2**log_errors)
         for lang, place, error in zip(spots, log_hours, log_errors, strict=True):
             axes.annotate(lang, (2**place, 2**error), xytext=(4, 4), textcoords="offset points")
@@ -77,48 +68,22 @@ def hours_chart(rows: Sequence[Row], hours: Mapping[str, float], metric: str, no
     return sink.getvalue()
 
 
-def spots_chart(groups: Mapping[str, Sequence[Spot]], label: str) -> bytes:
-    """Draw values with their intervals, a colour for each group, one line for each name."""
-    names = list(dict.fromkeys(spot.name for spots in groups.values() for spot in spots))
-    with _figure(height_in=max(2.2, 0.4 * len(names) * max(1, len(groups)) + 1)) as (axes, sink):
-        for number, (group, spots) in enumerate(groups.items()):
-            shift = (number - (len(groups) - 1) / 2) * 0.25
-            places = [names.index(spot.name) + shift for spot in spots]
-            values = np.array([spot.value for spot in spots])
-            lows = np.array([spot.value if spot.low is None else spot.low for spot in spots])
-            highs = np.array([spot.value if spot.high is None else spot.high for spot in spots])
-            reach = np.maximum([values - lows, highs - values], 0)
-            axes.errorbar(values, places, xerr=reach, fmt="o", capsize=3, label=group)
-        axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
-        axes.set(xlabel=label)
-        axes.legend(fontsize=8)
-    return sink.getvalue()
-
-
-def curve_chart(curves: Mapping[str, Mapping[float, Sequence[float]]], labels: tuple[str, str]) -> bytes:
-    """Draw curves of one or more runs each: a line through their means, a band from least to most."""
-    with _figure() as (axes, sink):
-        for name, points in curves.items():
-            places = sorted(points)
-            axes.plot(places, [float(np.mean(points[place])) for place in places], marker="o", label=name)
-            lows, highs = zip(*((min(points[place]), max(points[place])) for place in places), strict=True)
-            axes.fill_between(places, lows, highs, alpha=0.15)
-        axes.set(xlabel=labels[0], ylabel=labels[1])
-        axes.legend(fontsize=8)
-    return sink.getvalue()
-
-
 @contextmanager
-def _figure(height_in: float = HEIGHT_IN) -> Generator[tuple[Any, io.BytesIO]]:
-    """Give axes to draw on, and write them to the buffer; no window system, no global state."""
+def figure(
+    width_in: float = WIDTH_IN, height_in: float = HEIGHT_IN, panels: int = 1
+) -> Generator[tuple[list[Any], io.BytesIO]]:
+    """Give the axes of panels side by side to draw on, and write them to the buffer; no window, no global state."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure, sink = Figure(figsize=(WIDTH_IN, height_in), layout="constrained"), io.BytesIO()
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.grid(alpha=0.3)
-    yield axes, sink
+    drawn, sink = Figure(figsize=(width_in, height_in), layout="constrained"), io.BytesIO()
+    FigureCanvasAgg(drawn)
+    every = list(drawn.subplots(1, panels, sharex=True, sharey=True, squeeze=False)[0])
+    for axes in every:
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+        axes.set_prop_cycle(color=COLOURS)
+        axes.spines[["top", "right"]].set_visible(False)
+    yield every, sink
     # Without the date and version that matplotlib would write: the same numbers give the same bytes.
-    figure.savefig(sink, dpi=DPI, format="png", metadata={"Software": None})
+    drawn.savefig(sink, dpi=DPI, format="png", metadata={"Software": None})
