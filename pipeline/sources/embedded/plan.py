@@ -77,7 +77,7 @@ def plan_corpus(
         for number, pair in enumerate(_pairs(kind, 1, scale * planted))
     ]
     listed = [plan for plan in _listed([*good, *spoilt], _rng(seed, "listing")) if plan.spoken_lang in languages]
-    if not all(item for plan in listed for item in plan.items):
+    if not all(all(plan.items) and sum(map(len, plan.items)) == len(plan.lines) for plan in listed):
         raise UserError(
             f"embedded.scale {scale} with embedded.planted {planted} says more than its grammars can; expected about "
             "1,000 sentences a language; lower one of them, or leave languages out of embedded.languages"

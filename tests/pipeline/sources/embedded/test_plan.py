@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.sources.embedded.kinds import GOOD, PLANTED
 from pipeline.sources.embedded.plan import RecordingPlan, plan_corpus
-from pipeline.sources.embedded.sentences import load_grammar
+from pipeline.sources.embedded.sentences import LANGUAGES, load_grammar
 
 FULL = plan_corpus(0, 1.0)
 
@@ -39,11 +40,20 @@ def test_more_can_be_spoilt_and_languages_left_out() -> None:
     assert counts["loop"] == counts["silence"] == 3 and counts["clean"] == 36
 
 
-def test_more_sentences_than_a_grammar_has_are_a_mistake() -> None:
+@pytest.mark.parametrize(
+    ("scale", "planted", "languages"),
+    [
+        (2.0, 8.0, LANGUAGES),
+        (3.0, 3.0, ["en"]),  # all that is said is there, but not what is written for other speech
+    ],
+)
+def test_more_sentences_than_a_grammar_has_are_a_mistake(
+    scale: float, planted: float, languages: Sequence[str]
+) -> None:
     with pytest.raises(
-        UserError, match=r"embedded\.scale 2\.0 with embedded\.planted 8\.0 says more than its grammars can"
+        UserError, match=rf"embedded\.scale {scale} with embedded\.planted {planted} says more than its grammars can"
     ):
-        plan_corpus(0, 2.0, planted=8.0)
+        plan_corpus(0, scale, planted=planted, languages=languages)
 
 
 def test_the_same_seed_gives_the_same_plan_and_another_gives_another() -> None:
