@@ -183,7 +183,7 @@ PEERS = family(
             FLOAT,
             "agreement's margin, by its language's median; null in languages the model hardly hears",
         ),
-        "document_heard_margin": (FLOAT, "agreement's document_margin, likewise"),
+        "document_heard_margin": (FLOAT, "agreement's document_margin, likewise; null for windows with a margin"),
         "recording_rank": (INT, "place among its recording's windows with text, in an order drawn by lot; from 0"),
         "source_rank": (INT, "place among its source's windows with text, likewise"),
         "bare_peer_ratio": (

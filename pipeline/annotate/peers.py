@@ -47,7 +47,7 @@ def peers_stage(has_agreement: bool) -> Stage:
             "speech": ("segment_id", "chars_per_speech_s"),
             **agreement,
         },
-        outputs=(Output(name="peers", schema=schema.PEERS, version=3, config={"has_agreement": has_agreement}),),
+        outputs=(Output(name="peers", schema=schema.PEERS, version=4, config={"has_agreement": has_agreement}),),
         run=compare,
         conserve=same_segments,
         is_gather=True,
@@ -69,6 +69,7 @@ def compare(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]
         _floats(inputs["agreement"][name]) if "agreement" in inputs else unasked for name in ("error_rate", *MARGINS)
     )
     usual = usual_margins(margin, _codes(langs))
+    untold = np.where(np.isnan(margin), document_margin, np.nan)  # a window's own margin tells more than its document's
     lots = np.array([number_of(segment_id) for segment_id in segments["segment_id"].to_pylist()], dtype=np.uint64)
     columns: dict[str, Any] = {
         "segment_id": segments["segment_id"],
@@ -76,7 +77,7 @@ def compare(inputs: Tables, context: Context) -> Mapping[str, Sequence[pa.Table]
         "num_peers": pa.array(num_peers),
         "agreement_quantile": pa.array(quantiles(errors, _codes(langs)), from_pandas=True),
         "heard_margin": pa.array(margin / usual, from_pandas=True),
-        "document_heard_margin": pa.array(document_margin / usual, from_pandas=True),
+        "document_heard_margin": pa.array(untold / usual, from_pandas=True),
         "recording_rank": _ranks(_codes(segments["recording_id"]), lots, has_text),
         "source_rank": _ranks(_codes(segments["source"]), lots, has_text),
         "bare_peer_ratio": _bare_peers(inputs["machine_text"]["is_bare"], _pairs(segments["source"], langs)),

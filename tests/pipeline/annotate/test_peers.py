@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ def peers(
     langs: list[str | None],
     texts: list[str | None] | None = None,
     bare: list[bool | None] | None = None,
+    margins: Sequence[tuple[float | None, float]] = (),
 ) -> list[dict[str, Any]]:
     num = len(speeds)
     ids = [f"r{at // 4}:{at}" for at in range(num)]
@@ -37,6 +39,11 @@ def peers(
         ),
         "speech": pa.table({"segment_id": ids, "chars_per_speech_s": pa.array(speeds, pa.float64()), PART: part}),
     }
+    if margins:
+        own, whole = (pa.array([pair[at] for pair in margins], pa.float64()) for at in (0, 1))
+        errors = pa.array([None] * num, pa.float64())
+        told = {"segment_id": ids, "error_rate": errors, "margin": own, "document_margin": whole, PART: part}
+        inputs["agreement"] = pa.table(told)
     context = Context(blobs_uri="", output_uris={}, input_fingerprints={}, num_parts={"segment": 1})
     return compare(inputs, context)["peers"][0].to_pylist()
 
@@ -107,6 +114,13 @@ def test_a_windows_agreement_is_placed_among_its_languages() -> None:
 @pytest.mark.parametrize("has_agreement", [True, False])
 def test_agreement_is_read_where_it_is_measured(has_agreement: bool) -> None:
     assert ("agreement" in peers_stage(has_agreement).reads) is has_agreement
+
+
+def test_a_document_judges_only_windows_too_short_to_be_told_by_themselves() -> None:
+    margins = [*[(0.8, 0.2)] * MIN_HEARD, (None, 0.2), (0.8, 0.2)]
+    rows = peers([14.0] * len(margins), ["es"] * len(margins), margins=margins)
+    assert [row["document_heard_margin"] for row in rows[-2:]] == [pytest.approx(0.25), None]
+    assert [row["heard_margin"] for row in rows[-2:]] == [None, pytest.approx(1.0)]
 
 
 def test_a_margin_is_measured_by_its_languages_median_where_the_model_hears_it() -> None:
