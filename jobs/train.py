@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jobs.command.cli import command
+from jobs.command.cli import EXIT_STOPPED, command
 from jobs.tracking.logbook import register, tracked
 from jobs.tracking.showing import Report, Show
 from jobs.tracking.spool import SpoolLogger
@@ -16,8 +16,6 @@ from model.training.trainer import make_trainer
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig  # jobs.command.cli says how to get it where it is missing
-
-EXIT_STOPPED = 143  # asked to stop by SIGTERM, as shells count it: schedulers start it again
 
 
 @command("train")

@@ -5,14 +5,11 @@ Spoken by other voices and from another seed than the embedded corpus, or cut fr
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-import numpy as np
 
 from jobs.benchmarks.spoiling import DEFECTS, Defect, Help, Recording, spoil, wrong_text
 from pipeline.audio import SAMPLES_PER_MS
@@ -23,6 +20,7 @@ from pipeline.segment.windows import MAX_MS
 from pipeline.sources.embedded import plan as embedded
 from pipeline.sources.embedded.captions import Cue
 from pipeline.sources.embedded.perform import perform
+from pipeline.sources.embedded.plan import named_rng
 
 NUM_STRENGTHS = 3
 PIECE_MS = 40_000  # of a real recording
@@ -54,7 +52,7 @@ def labelled_set(options: SetOptions) -> list[Recording]:
         made += own[: options.num_clean]
         spare = itertools.cycle(own[options.num_clean :] or own)
         for defect, strength in itertools.product(defects, range(NUM_STRENGTHS)):
-            rng = _rng(options.seed, lang, defect.__name__, str(strength))
+            rng = named_rng(options.seed, lang, defect.__name__, str(strength))
             spoilt = spoil(next(spare), defect, strength, Help(rng=rng, others=bases))
             made += [spoilt] if spoilt else []
     return made
@@ -127,8 +125,3 @@ def _by_language(recordings: Sequence[Recording]) -> dict[str, list[Recording]]:
     for recording in recordings:
         found[recording.claimed_lang].append(recording)
     return found
-
-
-def _rng(seed: int, *names: str) -> np.random.Generator:
-    digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -35,6 +35,7 @@ from jobs.command.progress import printable
 from pipeline.errors import DataError, QuarantineError, UserError
 
 EXIT_DATA, EXIT_USER, EXIT_QUARANTINE, EXIT_INTERRUPTED = 1, 2, 3, 130
+EXIT_STOPPED = 143  # asked to stop by SIGTERM, as shells count it: schedulers start it again
 STACK_TRACE = "HYDRA_FULL_ERROR"  # Hydra's own word for it
 
 Main = Callable[[DictConfig], None]

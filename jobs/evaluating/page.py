@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from jobs.evaluating.checkpoints import Answers, spread
+from model.evaluation.bootstrap import Difference, Estimate
 from model.evaluation.normalisers import BASIC, WHISPER
 from model.evaluation.results import ALL, CLEAN, Comparison
 
@@ -65,7 +66,7 @@ def comparison_lines(name: str, rows: Iterable[Comparison]) -> list[str]:
     for row in rows:
         if (row.metric, row.normaliser) in COMPARED:
             place = f"{row.eval_set} {row.task}-{row.lang} {SHOWN[row.metric, row.normaliser]}"
-            found.append(f"  {place:<44}{row.first:>8.3f} -> {row.second:<8.3f}{_change(row)}")
+            found.append(f"  {place:<44}{row.first:>8.3f} -> {row.second:<8.3f}{change(row.change)}")
     return found
 
 
@@ -81,7 +82,7 @@ def page(
     for name, found in compared.items():
         lines = [
             (f"{one.eval_set} {one.task}-{one.lang}", SHOWN[one.metric, one.normaliser])
-            + (f"{one.first:.3f}", f"{one.second:.3f}", _change(one))
+            + (f"{one.first:.3f}", f"{one.second:.3f}", change(one.change))
             for one in found
             if (one.metric, one.normaliser) in COMPARED
         ]
@@ -89,11 +90,7 @@ def page(
             f"<h2>Against {html.escape(name)}</h2><p>On the same utterances; * where the interval leaves out 0.</p>"
         )
         parts += [heading, _html_table(("", "measure", "this", "that", "change"), lines)]
-    for name, png in pictures.items():
-        encoded = base64.b64encode(png).decode()
-        parts.append(
-            f"<h2>{html.escape(name)}</h2><img alt='{html.escape(name)}' src='data:image/png;base64,{encoded}'>"
-        )
+    parts += [picture(name, png) for name, png in pictures.items()]
     parts += ["<h2>What was said, and what was heard</h2>", _html_table(("", "said", "heard"), examples, is_text=True)]
     head = f"<!doctype html><meta charset='utf-8'><title>{html.escape(title)}</title><style>{STYLE}</style>"
     return head + "\n".join(parts) + "\n"
@@ -135,11 +132,23 @@ def _cell(row: Row | None) -> str:
     return f"{row['value']:.3f} <small>{row['low']:.3f} to {row['high']:.3f}</small>"
 
 
-def _change(row: Comparison) -> str:
-    low, high = row.change.low, row.change.high
-    if low is None or high is None:
-        return f"{row.change.value:+.3f}"
-    return f"{row.change.value:+.3f} ({low:+.3f} to {high:+.3f}){' *' if low > 0 or high < 0 else ''}"
+def interval(one: Estimate | Difference, sign: str = "") -> str:
+    """Write a value and its interval."""
+    reach = "" if one.low is None or one.high is None else f" ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
+    return f"{one.value:{sign}.3f}{reach}"
+
+
+def change(one: Estimate | Difference) -> str:
+    """Write a difference and its interval, with a star where that leaves out no change."""
+    is_sure = one.low is not None and one.high is not None and (one.low > 0 or one.high < 0)
+    return interval(one, "+") + (" *" if is_sure else "")
+
+
+def picture(title: str, png: bytes, note: str = "") -> str:
+    """Write a picture into a page, under its heading."""
+    name, source = html.escape(title), base64.b64encode(png).decode()
+    said = f"<p>{html.escape(note)}</p>" if note else ""
+    return f"<h2>{name}</h2>{said}<img alt='{name}' src='data:image/png;base64,{source}'>"
 
 
 def _html_table(head: Sequence[str], lines: Iterable[Sequence[str]], is_text: bool = False) -> str:

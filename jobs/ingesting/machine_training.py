@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from pipeline.annotate.logistic import Logistic, Values, fit
 from pipeline.annotate.style import Line, style
 from pipeline.errors import UserError
 from pipeline.segment import captions
+from pipeline.sources.embedded.plan import named_rng
 from pipeline.sources.embedded.sentences import LANGUAGES, draw_sentences
 
 RIDGE = 1.0
@@ -60,7 +60,7 @@ def simulated(seed: int, half: int, num_per_style: int) -> Documents:
         sentences = [*halves[half], *_grammar(lang, seed, half)]
         for is_machine, styles in enumerate((simulate.HUMAN, simulate.MACHINE)):
             for name, number in itertools.product(styles, range(num_per_style)):
-                rng = _rng(seed, lang, name, str(number))
+                rng = named_rng(seed, lang, name, str(number))
                 chosen = [sentences[int(at)] for at in rng.integers(0, len(sentences), int(rng.integers(*SIZES)))]
                 rows.append(_features(styles[name](simulate.speak(chosen, lang, rng), rng), lang))
                 labels.append((float(is_machine), lang, name))
@@ -176,14 +176,9 @@ def _features(lines: Sequence[Line], lang: str) -> list[float]:
 def _grammar(lang: str, seed: int, half: int) -> list[str]:
     if lang not in LANGUAGES:
         return []
-    drawn = draw_sentences(lang, lang, set(), _rng(seed, "grammar", lang, str(half)))
+    drawn = draw_sentences(lang, lang, set(), named_rng(seed, "grammar", lang, str(half)))
     return [sentence.text for sentence in itertools.islice(drawn, 10)]
 
 
 def _share(flags: NDArray[np.bool_]) -> str:
     return f"{flags.mean():.3f}" if len(flags) else ""
-
-
-def _rng(seed: int, *names: str) -> np.random.Generator:
-    digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

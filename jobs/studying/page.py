@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.evaluating.page import STYLE
+from jobs.evaluating.page import STYLE, picture
 from jobs.studying.tables import Table
 
 
@@ -27,12 +26,7 @@ def page(title: str, facts: Sequence[str], pictures: Sequence[Picture], tables: 
     parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title><style>{STYLE}</style>"]
     parts += ["<meta name=viewport content='width=device-width'>", f"<h1>{name}</h1>", "<ul>"]
     parts += [f"<li>{html.escape(fact)}</li>" for fact in facts] + ["</ul>"]
-    for one in pictures:
-        source = base64.b64encode(one.png).decode()
-        parts.append(
-            f"<h2>{html.escape(one.title)}</h2><p>{html.escape(one.note)}</p>"
-            f"<img alt='{html.escape(one.title, quote=True)}' src='data:image/png;base64,{source}'>"
-        )
+    parts += [picture(one.title, one.png, one.note) for one in pictures]
     parts += [_table(one) for one in tables]
     return "\n".join(parts) + "\n</html>\n"
 

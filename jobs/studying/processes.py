@@ -9,9 +9,8 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
+from jobs.command.cli import EXIT_STOPPED
 from pipeline.errors import DataError
-
-EXIT_STOPPED = 143  # asked to stop by SIGTERM, as shells count it
 
 
 def run_command(command: Sequence[str]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.evaluating.page import change, interval
 from jobs.studying.curves import Curves, Point
 from jobs.studying.findings import Effect, Finding, Step
-from model.evaluation.bootstrap import Estimate
 
 MAX_STEPS = 8  # columns of a learning curve's table
 Hours = Mapping[tuple[str, float], float]
@@ -58,7 +58,7 @@ def effects_table(found: Sequence[Effect]) -> Table:
         note="on the same recordings and seeds, 95 % interval, * where it leaves out no change; "
         "of two steps: how much more the first one changes after the second one",
         head=["step", "at", f"change of {metric}"],
-        rows=[[step_name(one), place_name(one), interval(one.change, "+") + _star(one.change)] for one in found],
+        rows=[[step_name(one), place_name(one), change(one.change)] for one in found],
     )
 
 
@@ -95,12 +95,6 @@ def place_name(one: Effect) -> str:
     return ", ".join(text for axis, text in kept.items() if axis not in axes)
 
 
-def interval(one: Estimate, sign: str = "") -> str:
-    """Write a value and its interval."""
-    reach = "" if one.low is None or one.high is None else f" ({one.low:{sign}.3f} to {one.high:{sign}.3f})"
-    return f"{one.value:{sign}.3f}{reach}"
-
-
 def _move(step: Step) -> str:
     before, after = (getattr(group, step.axis) for group in (step.before, step.after))
     return f"share {before:g} → {after:g}" if step.axis == "share" else f"{before} → {after}"
@@ -108,10 +102,6 @@ def _move(step: Step) -> str:
 
 def _seeds(one: Finding) -> str:
     return ", ".join(f"{value:.3f}" for value in one.by_seed.values())
-
-
-def _star(one: Estimate) -> str:
-    return " *" if one.low is not None and one.high is not None and (one.low > 0 or one.high < 0) else ""
 
 
 def _point(point: Point | None) -> str:

@@ -59,7 +59,7 @@ def plan_corpus(
     """
     said: set[str] = set()
     streams = {
-        (spoken, written): draw_sentences(spoken, written, said, _rng(seed, "sentences", spoken, written))
+        (spoken, written): draw_sentences(spoken, written, said, named_rng(seed, "sentences", spoken, written))
         for kind in GOOD
         for spoken, written in kind.pairs
     }
@@ -76,7 +76,7 @@ def plan_corpus(
         for kind in PLANTED
         for number, pair in enumerate(_pairs(kind, 1, scale * planted))
     ]
-    listed = [plan for plan in _listed([*good, *spoilt], _rng(seed, "listing")) if plan.spoken_lang in languages]
+    listed = [plan for plan in _listed([*good, *spoilt], named_rng(seed, "listing")) if plan.spoken_lang in languages]
     if not all(all(plan.items) and sum(map(len, plan.items)) == len(plan.lines) for plan in listed):
         raise UserError(
             f"embedded.scale {scale} with embedded.planted {planted} says more than its grammars can; expected about "
@@ -93,7 +93,7 @@ def _pairs(kind: Kind, at_least: int, scale: float) -> Iterator[tuple[str, str]]
 
 def _plan(seed: int, streams: Streams, kind: Kind, pair: tuple[str, str], number: int) -> RecordingPlan:
     spoken, written = pair
-    rng = _rng(seed, kind.name, spoken, written, str(number))
+    rng = named_rng(seed, kind.name, spoken, written, str(number))
     num_items = ITEMS_GOOD if kind in GOOD else ITEMS_PLANTED
     in_turn = VARIANTS[number // len(kind.pairs) % len(VARIANTS)]
     variant = in_turn if kind in GOOD else str(rng.choice(VARIANTS))
@@ -141,7 +141,7 @@ def _listed(plans: Sequence[RecordingPlan], rng: np.random.Generator) -> list[Re
     return [replace(plan, key=keys[plan.key], duplicate_of=keys.get(plan.duplicate_of)) for plan in shuffled]
 
 
-def _rng(seed: int, *names: str) -> np.random.Generator:
+def named_rng(seed: int, *names: str) -> np.random.Generator:
     """Seed by name, so that one recording's draws do not move when others are added."""
     digest = hashlib.sha256("/".join((str(seed), *names)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:8], "big"))
